@@ -1,0 +1,1 @@
+"""Where candles come from and, later, where orders go."""

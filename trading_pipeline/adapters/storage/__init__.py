@@ -1,0 +1,1 @@
+"""What is kept: the Parquet lake, the DuckDB warehouse, the SQL ledger, model artefacts."""

@@ -1,0 +1,1 @@
+"""Signals through one account: fills, stops, costs, equity and trades."""

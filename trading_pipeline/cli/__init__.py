@@ -1,0 +1,1 @@
+"""The ``trading`` command: parse, call the same functions and assets as the UI, print."""

@@ -1,0 +1,1 @@
+"""Vocabulary shared by every other folder; imports nothing of ours."""

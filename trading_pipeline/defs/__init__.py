@@ -1,0 +1,1 @@
+"""Everything that knows Dagster: assets and their checks by area, and what joins them."""

@@ -1,0 +1,1 @@
+"""Backtests of every signal source, and the summary over symbols."""

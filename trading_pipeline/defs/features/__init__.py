@@ -1,0 +1,1 @@
+"""Indicators, the feature matrix and labels."""

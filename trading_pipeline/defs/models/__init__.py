@@ -1,0 +1,1 @@
+"""Live models: nightly challengers and the champion."""

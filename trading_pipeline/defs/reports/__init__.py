@@ -1,0 +1,1 @@
+"""PDF reports: of a backtest, and of a day."""

@@ -1,0 +1,1 @@
+"""Votes of every source and the aggregated signals: research, never executed."""

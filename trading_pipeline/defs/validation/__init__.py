@@ -1,0 +1,1 @@
+"""Walk-forward folds, their predictions, and how good they were."""

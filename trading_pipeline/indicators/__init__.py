@@ -1,0 +1,1 @@
+"""Technical indicators: arrays in, arrays out, computed by numba kernels; see ``catalog``."""

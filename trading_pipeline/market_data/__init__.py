@@ -1,0 +1,1 @@
+"""What candles must satisfy, whoever delivered them; nothing here fetches."""

@@ -1,0 +1,1 @@
+"""Forecasting models: ports, gradient-boosted trees, training, cards, champions."""

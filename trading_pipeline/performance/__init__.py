@@ -1,0 +1,1 @@
+"""What an equity curve and its trades amount to. Fractions throughout; None where undefined."""

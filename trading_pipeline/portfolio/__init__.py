@@ -1,0 +1,1 @@
+"""Positions, cash and profit, rebuilt from fills; ``Decimal`` throughout."""

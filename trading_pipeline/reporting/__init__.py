@@ -1,0 +1,1 @@
+"""Reports as data: what a report says, decided before anyone draws it."""

@@ -1,0 +1,1 @@
+"""Limits, sizing and the check before every order; when in doubt, no order."""

@@ -1,0 +1,1 @@
+"""Rules and forecasts as signal sources."""

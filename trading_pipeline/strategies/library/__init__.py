@@ -1,0 +1,1 @@
+"""One strategy per file; none imports another."""

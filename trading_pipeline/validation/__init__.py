@@ -1,0 +1,1 @@
+"""Validation: walk-forward folds, purging, leakage detection, scores of forecasts."""
