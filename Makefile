@@ -19,8 +19,8 @@ demo: setup ## the whole pipeline on the simulated exchange, or on CANDLES="file
 ui: setup ## Dagster webserver and daemon on what the last demo made, at localhost:PORT
 	@$(BIN)/trading ui --port $(PORT)
 
-test: $(VENV)/.installed-dev ## run the test suite
-	@TZ=UTC $(BIN)/python -m pytest
+test: $(VENV)/.installed-dev ## run the test suite, one process per core
+	@TZ=UTC $(BIN)/python -m pytest -n auto --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -1,12 +1,20 @@
 """Settings of the whole suite: UTC, reproducible numbers, no skips in CI of what CI must run."""
 
 import os
+import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 _SETTINGS = ("TRADING_", "DATABASE_URL", "LOG_LEVEL", "DRY_RUN")
+# Fixtures of the session that take tens of seconds.
+_MADE_ONCE = ("simulated_demo", "files_demo", "growth", "batch")
+_LONGEST = ("ui", "cli", "defs")
 _MUST_RUN_IN_CI = {"real_data", "postgres", "browser"}
 
 
@@ -42,3 +50,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
         report.longrepr = (
             f"CI must run what is marked {sorted(marks)}, but it was skipped: {report.longrepr}"
         )
+
+
+class _SharedOnce(LoadFileScheduling):
+    """Keep in one process, when tests are spread over several, what shares a file or a fixture."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return _shared_fixture(self.config.rootpath / file) or file
+
+
+@cache
+def _shared_fixture(file: Path) -> str | None:
+    text = file.read_text()
+    return next((name for name in _MADE_ONCE if re.search(rf"\b{name}\b", text)), None)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Spread whole files over the processes of ``make test``."""
+    return _SharedOnce(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders that take longest, so that the processes end together."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONGEST)

@@ -1,6 +1,5 @@
 """Entry point of ``trading``: the group of commands, and the one place where errors end."""
 
-import importlib
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,14 +9,14 @@ import click
 from trading_pipeline import __version__
 from trading_pipeline.cli.console import stderr
 from trading_pipeline.cli.context import CliContext
+from trading_pipeline.cli.lazy_group import LazyGroup
 from trading_pipeline.core.errors import TradingPipelineError
 
-# Each is imported only when it is typed, so that `trading --help` is quick.
 _COMMANDS = {
     "demo": ("trading_pipeline.cli.demo", "demo"),
     "run": ("trading_pipeline.cli.run", "run"),
     "ui": ("trading_pipeline.cli.ui", "ui"),
-    "data": ("trading_pipeline.cli.data", "data"),
+    "data": ("trading_pipeline.cli.data.group", "data"),
     "backtest": ("trading_pipeline.cli.backtest", "backtest"),
     "portfolio": ("trading_pipeline.cli.portfolio", "portfolio"),
     "profile": ("trading_pipeline.cli.profile", "profile"),
@@ -29,32 +28,9 @@ EXIT_REFUSED = 1
 EXIT_UNEXPECTED = 70
 
 
-class _LazyGroup(click.Group):
-    """A group whose commands are imported when they are needed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the help page."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command; None if there is none of that name."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command where there is none of that name."""
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            error = TradingPipelineError.unknown_name("command", args[0], list(_COMMANDS))
-            raise click.UsageError(error.message, ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, commands_in=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="trading")
 @click.option("--profile", metavar="NAME", help='Profile to use; "none" is config.yaml alone.')
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

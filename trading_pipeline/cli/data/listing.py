@@ -1,6 +1,5 @@
-"""``trading data``: candles in, and what the lake holds."""
+"""``trading data list``: what the lake holds."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -9,68 +8,21 @@ from rich.console import Console
 from rich.table import Table
 
 from trading_pipeline import wiring
-from trading_pipeline.cli.console import command_name, emit, json_option, stdout
+from trading_pipeline.cli.console import emit, json_option
 from trading_pipeline.cli.context import CliContext
-from trading_pipeline.cli.options import MONTH, SYMBOL, TIMEFRAME
 from trading_pipeline.config import Settings
-from trading_pipeline.core.errors import ConfigError
-from trading_pipeline.core.instrument import Symbol
-from trading_pipeline.core.month import Month
-from trading_pipeline.core.timeframe import Timeframe
-
-_CANDLE_STAGES = ("fetch", "validate")
 
 
-@click.group()
-def data() -> None:
-    """Import candle files, fetch history, list what the lake holds."""
-
-
-@data.command("import")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--symbol", type=SYMBOL, help="Symbol of files whose names do not say it.")
-@click.option("--timeframe", type=TIMEFRAME, help="Timeframe, where files have several.")
-@click.pass_obj
-def import_files(
-    context: CliContext, paths: tuple[Path, ...], symbol: Symbol | None, timeframe: Timeframe | None
-) -> None:
-    """Import candle files or folders: freqtrade feather and JSON, Binance archive, CSV, Parquet."""
-    from trading_pipeline.cli.candle_profile import show_files, write_files_profile
-
-    settings, summary = write_files_profile(context.settings, paths, symbol, timeframe)
-    show_files(stdout(), summary)
-    _walk_candles(settings, None, None, ())
-    _show_candles(stdout(), _holdings(settings))
-    stdout().print(f"Next: {command_name()} run, or make ui", highlight=False)
-
-
-@data.command("history")
-@click.option("--symbol", "symbols", type=SYMBOL, multiple=True, help="Only this symbol.")
-@click.option("--from", "first", type=MONTH, help="First month; default the history's start.")
-@click.option("--to", "last", type=MONTH, help="Last month; default the running one.")
-@click.pass_obj
-def history(
-    context: CliContext, symbols: tuple[Symbol, ...], first: Month | None, last: Month | None
-) -> None:
-    """Fetch and validate the history of the profile's symbols; only what is missing is fetched."""
-    known = [symbol.key for symbol in context.settings.market.enabled_symbols]
-    for symbol in symbols:
-        if symbol.key not in known:
-            raise ConfigError.unknown_name("symbol in market.symbols", symbol.key, known)
-    _walk_candles(context.settings, first, last, symbols)
-    _show_candles(stdout(), _holdings(context.settings))
-
-
-@data.command("list")
+@click.command("list")
 @json_option
 @click.pass_obj
 def list_data(context: CliContext, as_json: bool) -> None:
     """List the candles and tables that the lake holds."""
     settings = context.settings
-    candles, tables = _holdings(settings), _tables(settings)
+    candles, tables = holdings(settings), _tables(settings)
 
     def show(console: Console) -> None:
-        _show_candles(console, candles)
+        show_candles(console, candles)
         table = Table(title="Tables", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for name in ("table", "partitions", "rows", "MB"):
             table.add_column(name, justify="left" if name == "table" else "right")
@@ -83,22 +35,8 @@ def list_data(context: CliContext, as_json: bool) -> None:
     emit(payload, show, as_json=as_json)
 
 
-def _walk_candles(
-    settings: Settings, first: Month | None, last: Month | None, symbols: tuple[Symbol, ...]
-) -> None:
-    from trading_pipeline.cli.session import open_session
-    from trading_pipeline.defs.walk import stage
-
-    with open_session(settings) as session:
-        session.walk(
-            [stage(name) for name in _CANDLE_STAGES],
-            first=first,
-            last=last,
-            symbols=symbols or None,
-        )
-
-
-def _holdings(settings: Settings) -> list[dict[str, Any]]:
+def holdings(settings: Settings) -> list[dict[str, Any]]:
+    """Return a row for each series of validated candles in the lake."""
     lake = wiring.lake(settings)
     by_series: dict[tuple[str, str, str], dict[str, Any]] = {}
     for address in lake.addresses("candles"):
@@ -138,7 +76,8 @@ def _tables(settings: Settings) -> list[dict[str, Any]]:
     return rows
 
 
-def _show_candles(console: Console, rows: list[dict[str, Any]]) -> None:
+def show_candles(console: Console, rows: list[dict[str, Any]]) -> None:
+    """Print the rows of :func:`holdings`."""
     if not rows:
         console.print("The lake holds no candles yet: trading demo, or trading data history")
         return

@@ -1,0 +1,1 @@
+"""``trading data``: candles in, what is known of them, and what the lake holds."""

@@ -1,0 +1,16 @@
+"""The group ``trading data``."""
+
+import click
+
+from trading_pipeline.cli.lazy_group import LazyGroup
+
+_COMMANDS = {
+    "import": ("trading_pipeline.cli.data.import_files", "import_files"),
+    "history": ("trading_pipeline.cli.data.history", "history"),
+    "list": ("trading_pipeline.cli.data.listing", "list_data"),
+}
+
+
+@click.group(cls=LazyGroup, commands_in=_COMMANDS)
+def data() -> None:
+    """Bring candles in, judge them, query them, and list what the lake holds."""
