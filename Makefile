@@ -6,7 +6,7 @@ PORT ?= 3000
 PIP_FLAGS := --disable-pip-version-check --progress-bar on
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test check bench format clean
+.PHONY: help setup demo ui test check bench fault-matrix format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -34,6 +34,9 @@ format: $(VENV)/.installed-dev ## rewrite the code in the project's format
 
 bench: $(VENV)/.installed-dev ## measure against named peers; every figure is a ratio of one run
 	@$(BIN)/python -m trading_pipeline_tests.benchmarks
+
+fault-matrix: $(VENV)/.installed-dev ## kill writers of the lake at every named point; resumable, FRESH=1 starts again
+	@TZ=UTC $(BIN)/python -m trading_pipeline_tests.fault_matrix $(if $(FRESH),--fresh)
 
 clean: ## delete .venv and caches; data/ is left alone
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -21,11 +21,11 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from trading_pipeline.config_indicators import IndicatorSettings, SmartMoneySection
 from trading_pipeline.config_sections import (
     BacktestSection,
     ExecutionSection,
     FeatureSection,
-    IndicatorSettings,
     LabelSection,
     MarketSettings,
     ModelSection,
@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     market: MarketSettings = MarketSettings()
     storage: StorageSettings = StorageSettings()
     indicators: IndicatorSettings = IndicatorSettings()
+    smart_money: SmartMoneySection = SmartMoneySection()
     features: FeatureSection = FeatureSection()
     labels: LabelSection = LabelSection()
     models: ModelSection = ModelSection()
@@ -105,6 +106,16 @@ class Settings(BaseSettings):
     def storage_root(self) -> Path:
         """Folder of everything that runs of this profile write."""
         return self.storage_base / self._profile if self._profile else self.storage_base
+
+    @property
+    def lake_root(self) -> str:
+        """Where the lake of this profile is: a folder, or ``s3://bucket/prefix``."""
+        named = self.storage.lake_root
+        if named is None:
+            return str(self.storage_root / "lake")
+        if "://" not in named:
+            named = str((self._home / Path(named).expanduser()).resolve())
+        return f"{named.rstrip('/')}/{self._profile}" if self._profile else named
 
     @property
     def database_url(self) -> str:
@@ -276,6 +287,8 @@ def _aliases() -> list[_Layer]:
     found: list[_Layer] = []
     if url := os.environ.get("DATABASE_URL"):
         found.append(_alias("DATABASE_URL", {"storage": {"database_url": url}}))
+    if url := os.environ.get("REDIS_URL"):
+        found.append(_alias("REDIS_URL", {"storage": {"redis_url": url}}))
     if level := os.environ.get("LOG_LEVEL"):
         found.append(_alias("LOG_LEVEL", {"log_level": level.upper()}))
     if (dry_run := os.environ.get("DRY_RUN")) is not None:

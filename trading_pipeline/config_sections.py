@@ -1,6 +1,7 @@
 """The sections of ``config.yaml`` as types; ``config.py`` loads them."""
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -8,9 +9,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from trading_pipeline.core.errors import ConfigError
 from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.core.month import Month
+from trading_pipeline.core.retention import Age
 from trading_pipeline.core.timeframe import Timeframe
 
 _Bars: TypeAlias = Annotated[int, Field(ge=1)]
+_USUAL_CONTEXTS = (Timeframe("4h"), Timeframe("1d"))
 
 
 class Section(BaseModel):
@@ -20,10 +23,41 @@ class Section(BaseModel):
 
 
 class SymbolSettings(Section):
-    """One traded symbol."""
+    """One traded symbol: whether, how small, and when it exists.
+
+    ``listed`` is the first and ``delisted`` the first missing day or instant (UTC); ``formerly``
+    maps earlier names to when they ended.
+    """
 
     enabled: bool = True
     min_order_size: float = Field(default=10.0, ge=0)
+    listed: AwareDatetime | date | None = None
+    delisted: AwareDatetime | date | None = None
+    formerly: dict[str, AwareDatetime | date] = Field(default_factory=dict)
+
+    @field_validator("formerly", mode="before")
+    @classmethod
+    def _spell_former(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {_symbol_key(key): until for key, until in value.items()}
+
+    @model_validator(mode="after")
+    def _life_in_order(self) -> Self:
+        born, gone = utc_instant(self.listed), utc_instant(self.delisted)
+        if born is not None and gone is not None and gone <= born:
+            raise ValueError(f"delisted must be later than listed, was {gone} after {born}")
+        ends = [utc_instant(until) for until in self.formerly.values()]
+        if ends != sorted(set(ends), key=str):
+            raise ValueError("formerly must name the oldest name first, each with a later end")
+        return self
+
+
+def utc_instant(value: date | None) -> datetime | None:
+    """Return a day (its first instant in UTC) or an instant as an instant in UTC."""
+    if value is None or isinstance(value, datetime):
+        return value if value is None else value.astimezone(UTC)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC)
 
 
 class MarketSettings(Section):
@@ -34,12 +68,19 @@ class MarketSettings(Section):
         default_factory=lambda: {"BTC-USDT": SymbolSettings(), "ETH-USDT": SymbolSettings()}
     )
     base_timeframe: str = "1h"
+    context_timeframes: tuple[str, ...] | None = None
     history_start: str = "2023-01"
     history_end: str | None = None
     now: AwareDatetime | None = None
     candle_files: tuple[str, ...] = ()
     candle_symbol: str | None = None
     base_url: str | None = None
+    archive: bool = True
+    archive_url: str | None = None
+    second_sources: tuple[str, ...] | None = None
+    repair_gaps_per_month: int = Field(default=20, ge=0)
+    close_grace_s: float = Field(default=2.0, ge=0, le=60)
+    max_clock_skew_s: float = Field(default=2.0, gt=0, le=3600)
     decision_latency_s: float = Field(default=2.0, ge=0, le=5)
 
     @field_validator("symbols", mode="before")
@@ -57,6 +98,14 @@ class MarketSettings(Section):
         except ConfigError as error:
             raise ValueError(error.message) from error
 
+    @field_validator("context_timeframes")
+    @classmethod
+    def _known_timeframes(cls, values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if values is None:
+            return None
+        named = {cls._known_timeframe(value) for value in values}
+        return tuple(sorted(named, key=lambda name: Timeframe(name).seconds))
+
     @field_validator("history_start", "history_end", mode="before")
     @classmethod
     def _known_month(cls, value: object) -> object:
@@ -66,6 +115,15 @@ class MarketSettings(Section):
             return Month.parse(str(value)).key
         except ConfigError as error:
             raise ValueError(error.message) from error
+
+    @model_validator(mode="after")
+    def _contexts_are_longer(self) -> Self:
+        for name in self.context_timeframes or ():
+            try:
+                self.timeframe.check_makes_up(Timeframe(name))
+            except ConfigError as error:
+                raise ValueError(f"context_timeframes: {error.message}") from error
+        return self
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -93,12 +151,55 @@ class MarketSettings(Section):
         """The base timeframe."""
         return Timeframe(self.base_timeframe)
 
+    @property
+    def contexts(self) -> tuple[Timeframe, ...]:
+        """The context timeframes, shortest first; by default those that the base makes up."""
+        if self.context_timeframes is not None:
+            return tuple(Timeframe(name) for name in self.context_timeframes)
+        return tuple(usual for usual in _USUAL_CONTEXTS if self.timeframe.makes_up(usual))
+
+
+class RetentionSettings(Section):
+    """How long each kind is kept; None keeps all of it."""
+
+    lake: str | None = None
+    reports: str | None = None
+    logs: str | None = None
+    runs: str | None = None
+    streams: str | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _known_age(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else str(Age.parse(value))
+        except ConfigError as error:
+            raise ValueError(error.message) from error
+
+    def ages(self) -> dict[str, Age]:
+        """Return the kinds that have an age."""
+        return {kind: Age.parse(age) for kind, age in self.model_dump().items() if age is not None}
+
 
 class StorageSettings(Section):
     """Where runs write."""
 
     root: str = "data"
     database_url: str | None = None
+    redis_url: str | None = None
+    retention: RetentionSettings = RetentionSettings()
+    lake_root: str | None = None
+    lake_cache_mb: int = Field(default=4096, ge=1)
+
+    @field_validator("lake_root")
+    @classmethod
+    def _folder_or_bucket(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        scheme, separator, rest = value.partition("://")
+        if separator and (scheme != "s3" or not rest.partition("/")[0]):
+            raise ValueError(f"lake_root must be a folder or s3://bucket/prefix, was {value!r}")
+        return value
 
     @field_validator("root")
     @classmethod
@@ -106,93 +207,6 @@ class StorageSettings(Section):
         if "://" in value:
             raise ValueError(f"root must be a local folder, was {value!r}")
         return value
-
-
-class Toggle(Section):
-    """An indicator that can be switched off."""
-
-    enabled: bool = True
-
-
-class RsiIndicator(Toggle):
-    """Relative strength index, and the levels of the RSI strategy."""
-
-    period: int = Field(default=14, ge=2)
-    overbought: float = Field(default=70.0, gt=0, lt=100)
-    oversold: float = Field(default=30.0, gt=0, lt=100)
-
-
-class EmaIndicator(Toggle):
-    """Exponential moving averages."""
-
-    periods: tuple[_Bars, ...] = (9, 21, 50, 200)
-
-
-class MacdIndicator(Toggle):
-    """Moving average convergence and divergence."""
-
-    fast: int = Field(default=12, ge=2)
-    slow: int = Field(default=26, ge=2)
-    signal: int = Field(default=9, ge=1)
-
-
-class BollingerIndicator(Toggle):
-    """Bollinger bands."""
-
-    period: int = Field(default=20, ge=2)
-    deviations: float = Field(default=2.0, gt=0)
-
-
-class StochasticIndicator(Toggle):
-    """Slow stochastic oscillator."""
-
-    k_period: int = Field(default=14, ge=2)
-    k_smooth: int = Field(default=3, ge=1)
-    d_period: int = Field(default=3, ge=1)
-
-
-class PeriodIndicator14(Toggle):
-    """An indicator with one period, 14 bars."""
-
-    period: int = Field(default=14, ge=2)
-
-
-class PeriodIndicator20(Toggle):
-    """An indicator with one period, 20 bars."""
-
-    period: int = Field(default=20, ge=2)
-
-
-class PeriodIndicator24(Toggle):
-    """An indicator with one period, 24 bars."""
-
-    period: int = Field(default=24, ge=2)
-
-
-class RocIndicator(Toggle):
-    """Rate of change."""
-
-    period: int = Field(default=10, ge=1)
-
-
-class IndicatorSettings(Section):
-    """Which indicators are computed, with which parameters."""
-
-    rsi: RsiIndicator = RsiIndicator()
-    ema: EmaIndicator = EmaIndicator()
-    macd: MacdIndicator = MacdIndicator()
-    bollinger: BollingerIndicator = BollingerIndicator()
-    atr: PeriodIndicator14 = PeriodIndicator14()
-    adx: PeriodIndicator14 = PeriodIndicator14()
-    stochastic: StochasticIndicator = StochasticIndicator()
-    roc: RocIndicator = RocIndicator()
-    cci: PeriodIndicator20 = PeriodIndicator20()
-    obv: Toggle = Toggle()
-    mfi: PeriodIndicator14 = PeriodIndicator14()
-    vwap: PeriodIndicator24 = PeriodIndicator24()
-    zscore: PeriodIndicator20 = PeriodIndicator20()
-    realised_volatility: PeriodIndicator24 = PeriodIndicator24()
-    volume_zscore: PeriodIndicator24 = PeriodIndicator24()
 
 
 class FeatureSection(Section):

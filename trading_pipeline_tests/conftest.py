@@ -11,11 +11,11 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-_SETTINGS = ("TRADING_", "DATABASE_URL", "LOG_LEVEL", "DRY_RUN")
+_SETTINGS = ("TRADING_", "DATABASE_URL", "REDIS_URL", "LOG_LEVEL", "DRY_RUN")
 # Fixtures of the session that take tens of seconds.
 _MADE_ONCE = ("simulated_demo", "files_demo", "growth", "batch")
 _LONGEST = ("ui", "cli", "defs")
-_MUST_RUN_IN_CI = {"real_data", "postgres", "browser"}
+_MUST_RUN_IN_CI = {"real_data", "postgres", "redis", "browser"}
 
 
 @pytest.fixture

@@ -260,7 +260,8 @@ def test_lists_in_variables_are_json(tmp_path, monkeypatch):
 
 
 def test_an_empty_variable_is_as_good_as_none(tmp_path, monkeypatch):
-    for name in ("TRADING__STORAGE__ROOT", "DATABASE_URL", "LOG_LEVEL", "TRADING_PROFILE"):
+    names = ("TRADING__STORAGE__ROOT", "DATABASE_URL", "REDIS_URL", "LOG_LEVEL", "TRADING_PROFILE")
+    for name in names:
         monkeypatch.setenv(name, "")
     settings = load_settings(_home(tmp_path))
     assert settings.storage_root == tmp_path / "data"

@@ -39,6 +39,15 @@ def test_database_url_names_the_ledger(tmp_path, monkeypatch):
     assert load_settings(home).database_url == "sqlite:///b.sqlite"
 
 
+def test_redis_url_says_where_streams_and_cache_are(tmp_path, monkeypatch):
+    home = _home(tmp_path)
+    assert load_settings(home).storage.redis_url is None
+    monkeypatch.setenv("REDIS_URL", "redis://localhost:6379/3")
+    assert load_settings(home).storage.redis_url == "redis://localhost:6379/3"
+    monkeypatch.setenv("TRADING__STORAGE__REDIS_URL", "redis://localhost:6379/4")
+    assert load_settings(home).storage.redis_url == "redis://localhost:6379/4"
+
+
 def test_log_level_is_taken_in_any_case(tmp_path, monkeypatch):
     home = _home(tmp_path, "log_level: ERROR")
     monkeypatch.setenv("LOG_LEVEL", "debug")

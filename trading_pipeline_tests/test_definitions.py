@@ -24,7 +24,9 @@ MONTH, FOLD, SYMBOL, DAY, WHOLE = "month x symbol", "fold x symbol", "symbol", "
 ASSETS: Mapping[str, tuple[str, str, set[str]]] = MappingProxyType({
     "raw_candles": ("market_data", MONTH, set()),
     "candles": ("market_data", MONTH, {"raw_candles"}),
+    "resampled_candles": ("market_data", MONTH, {"candles"}),
     "indicator_features": ("features", MONTH, {"candles"}),
+    "smart_money_features": ("features", MONTH, {"candles"}),
     "feature_matrix": ("features", MONTH, {"candles", "indicator_features"}),
     "labels": ("features", MONTH, {"candles"}),
     "fold_models": ("validation", FOLD, {"feature_matrix", "labels"}),
@@ -60,7 +62,9 @@ EXTERNAL = {"live_signals", "order_journal"}
 CHECKS = {
     ("candles", "candles_keep_the_contract"): True,
     ("candles", "candles_have_no_unexplained_gaps"): False,
+    ("resampled_candles", "resampled_candles_add_up"): True,
     ("indicator_features", "indicators_do_not_repaint"): True,
+    ("smart_money_features", "smart_money_does_not_repaint"): True,
     ("feature_matrix", "features_keep_their_schema"): True,
     ("labels", "labels_ended_within_the_data"): True,
     ("fold_models", "folds_saw_nothing_of_their_month"): True,
@@ -70,8 +74,8 @@ CHECKS = {
 }
 
 JOBS = {
-    "refresh_market_data": {"raw_candles", "candles"},
-    "rebuild_features": {"indicator_features", "feature_matrix", "labels"},
+    "refresh_market_data": {"raw_candles", "candles", "resampled_candles"},
+    "rebuild_features": {"indicator_features", "smart_money_features", "feature_matrix", "labels"},
     "walk_forward": {"fold_models", "walk_forward_predictions"},
     "rebuild_signals": {"strategy_signals", "forecast_signals", "signals"},
     "retrain_models": {"xgboost_model", "champion"},
@@ -86,6 +90,7 @@ JOBS = {
 # Schedule: cron (UTC), job.
 SCHEDULES = {
     "refresh_market_data_hourly": ("30 * * * *", "refresh_market_data"),
+    "ask_settled_candles_again_nightly": ("10 4 * * *", "refresh_market_data"),
     "walk_forward_nightly": ("45 1 * * *", "walk_forward"),
     "rebuild_signals_nightly": ("15 2 * * *", "rebuild_signals"),
     "retrain_models_nightly": ("30 2 * * *", "retrain_models"),

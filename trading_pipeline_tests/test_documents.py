@@ -189,7 +189,7 @@ def test_containers_publish_nothing_beyond_this_machine():
 
 
 def test_the_variables_that_containers_set_are_settings():
-    known = {"TRADING_PROFILE", "DATABASE_URL", "LOG_LEVEL", "DRY_RUN"}
+    known = {"TRADING_PROFILE", "DATABASE_URL", "REDIS_URL", "LOG_LEVEL", "DRY_RUN"}
     ours = [service for name, service in _services() if name.endswith(": pipeline")]
     assert ours
     assert all(set(service.get("environment", {})) <= known for service in ours)

@@ -24,15 +24,16 @@ MOST_LINES = 400
 
 # Everything below adapters: arrays, frames and values in, the same out.
 DOMAIN = (
-    "core", "market_data", "performance", "validation", "indicators", "features", "signals",
+    "core", "market_data", "performance", "validation", "indicators", "smart_money", "features",
+    "signals",
     "models", "matching", "portfolio", "risk", "strategies", "backtest", "execution", "reporting",
 )  # fmt: skip
 
 # Loaded only by the steps that use them; together they cost seconds at every start of Dagster.
 HEAVY = (
     "aiohttp", "alembic", "ccxt", "duckdb", "httpx", "llvmlite", "matplotlib", "numba", "openai",
-    "pandas", "pyarrow", "reportlab", "requests", "scipy", "sklearn", "sqlalchemy", "starlette",
-    "talib", "torch", "uvicorn", "xgboost",
+    "pandas", "pyarrow", "redis", "reportlab", "requests", "scipy", "sklearn", "sqlalchemy",
+    "starlette", "talib", "torch", "uvicorn", "xgboost",
 )  # fmt: skip
 
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base_utils", "tools"}

@@ -60,7 +60,7 @@ def demo(
 def trade_newest_candle(session: Session) -> list[dict[str, Any]]:
     """Decide on the newest candle of each symbol, execute on paper, and say what became of it."""
     settings = session.settings
-    for symbol in settings.market.enabled_symbols:
+    for symbol in wiring.universe(settings).tradable(session.venue.clock().now()):
         config = {"ops": {"close_candle": {"config": {"symbol": symbol.key}}}}
         session.walker.run_job("candle_close_job", config)
     session.walker.run_job("live_execution_job", {})

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,16 +16,21 @@ from trading_pipeline.cli.context import CliContext
 from trading_pipeline.config import NO_PROFILE, Settings
 from trading_pipeline.core.errors import ConfigError, TradingPipelineError
 
-_CLOCK_LIMIT = timedelta(seconds=2)
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one examination found."""
+    """What one examination found; ``doubtful`` passed, but a person should look at it."""
 
     what: str
     passed: bool
     detail: str
+    doubtful: bool = False
+
+
+class _Doubt(str):
+    """What an examination says that passed with a doubt."""
+
+    __slots__ = ()
 
 
 @click.command()
@@ -34,7 +39,10 @@ class Finding:
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Examine configuration, storage, exchange, clock and Dagster; exit 1 if anything is wrong."""
     findings = list(_findings(ctx.obj))
-    payload = [{"what": f.what, "passed": f.passed, "detail": f.detail} for f in findings]
+    payload = [
+        {"what": f.what, "passed": f.passed, "doubtful": f.doubtful, "detail": f.detail}
+        for f in findings
+    ]
     emit(payload, lambda console: _show(console, findings), as_json=as_json)
     if not all(finding.passed for finding in findings):
         ctx.exit(1)
@@ -67,6 +75,7 @@ def _examinations(
     yield "storage", lambda: _storage(settings)
     yield "lake", lambda: _lake(settings)
     yield "ledger", lambda: _ledger(settings)
+    yield "live data", lambda: _live_data(settings)
     yield "exchange", lambda: _exchange(settings, venue)
     yield "clock", lambda: _clock(settings, venue)
     yield "signals", lambda: _signals(settings)
@@ -75,7 +84,8 @@ def _examinations(
 
 def _examined(what: str, examine: Callable[[], str]) -> Finding:
     try:
-        return Finding(what, passed=True, detail=examine())
+        detail = examine()
+        return Finding(what, passed=True, detail=detail, doubtful=isinstance(detail, _Doubt))
     except TradingPipelineError as error:
         return Finding(what, passed=False, detail=error.message)
     except OSError as error:
@@ -114,24 +124,64 @@ def _ledger(settings: Settings) -> str:
         return f"{ledger.address}, account {account.name}, {pending} signals wait"
 
 
+def _live_data(settings: Settings) -> str:
+    from contextlib import closing
+
+    from trading_pipeline.core.streams import CANDLES
+    from trading_pipeline.market_data.candle_events import CandleEvent
+
+    with closing(wiring.event_stream(settings)) as stream, closing(wiring.cache(settings)) as cache:
+        newest = stream.newest(CANDLES, limit=1)
+        cache.put("doctor", b"probe", 60)
+        if cache.get("doctor") != b"probe":
+            raise ConfigError(f"the cache ({wiring.stream_label(settings)}) forgets at once")
+        cache.delete("doctor")
+    where = wiring.stream_label(settings)
+    if not newest:
+        return f"{where}; no candle was collected yet (trading data collect)"
+    candle = CandleEvent.parse(newest[0].payload)
+    opened = candle.bar.open_time
+    return f"{where}; newest collected: {candle.series.symbol} {opened:%Y-%m-%d %H:%M} UTC"
+
+
 def _exchange(settings: Settings, venue: wiring.VenueAccess) -> str:
     source = venue.source()
-    rules = [source.instrument(symbol) for symbol in settings.market.enabled_symbols]
-    ticks = ", ".join(f"{rule.symbol} tick {rule.tick_size}" for rule in rules)
-    return f"{source.name} answers; {ticks}"
+    known, now = wiring.universe(settings), venue.clock().now()
+    # A venue has no rules for what it does not list any more, or not yet.
+    tradable = known.tradable(now)
+    rules = [source.instrument(symbol) for symbol in tradable]
+    if not rules:
+        source.now()
+    said = [f"{rule.symbol} tick {rule.tick_size}" for rule in rules]
+    for symbol in known.symbols:
+        if symbol not in tradable:
+            is_gone = known.listing(symbol).is_delisted(now)
+            said.append(f"{symbol} is {'delisted' if is_gone else 'not listed yet'}, not asked")
+    return f"{source.name} answers; {', '.join(said)}"
 
 
 def _clock(settings: Settings, venue: wiring.VenueAccess) -> str:
+    market = settings.market
+    asked = datetime.now(UTC)
     there = venue.source().now()
-    if settings.market.now is not None or settings.is_simulated or settings.market.candle_files:
+    if market.now is not None or settings.is_simulated or market.candle_files:
         return f"the market stands at {there:%Y-%m-%d %H:%M:%S} UTC"
-    apart = abs(there - datetime.now(UTC))
-    if apart > _CLOCK_LIMIT:
-        raise ConfigError(
-            f"this machine's clock and the venue's are {apart.total_seconds():.1f} s apart, "
-            f"{_CLOCK_LIMIT.total_seconds():.0f} s are allowed; synchronise it (NTP)"
+    answered = datetime.now(UTC)
+    # The venue looked at its clock somewhere between the question and the answer.
+    doubt_s = (answered - asked).total_seconds() / 2
+    skew_s = (there - asked).total_seconds() - doubt_s
+    said = (
+        f"the exchange's clock less this machine's: {skew_s:+.2f} s (within {doubt_s:.2f} s); "
+        f"candles are closed by the exchange's, {market.close_grace_s:g} s later"
+    )
+    if abs(skew_s) >= market.timeframe.seconds:
+        raise ConfigError(f"{said}. That is a whole candle or more: synchronise it (NTP)")
+    if abs(skew_s) > market.max_clock_skew_s:
+        return _Doubt(
+            f"{said}. More than {market.max_clock_skew_s:g} s (market.max_clock_skew_s): sensors "
+            "wake at the wrong moment, synchronise it (NTP)"
         )
-    return f"{apart.total_seconds():.2f} s from the venue's"
+    return said
 
 
 def _signals(settings: Settings) -> str:
@@ -155,5 +205,6 @@ def _show(console: Console, findings: list[Finding]) -> None:
     table = Table(show_header=False, box=None, padding=(0, 1))
     for finding in findings:
         mark = "[green]ok[/]" if finding.passed else "[bold red]wrong[/]"
+        mark = "[bold yellow]doubt[/]" if finding.doubtful else mark
         table.add_row(mark, finding.what, finding.detail)
     console.print(table)

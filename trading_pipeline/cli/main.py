@@ -17,6 +17,8 @@ _COMMANDS = {
     "run": ("trading_pipeline.cli.run", "run"),
     "ui": ("trading_pipeline.cli.ui", "ui"),
     "data": ("trading_pipeline.cli.data.group", "data"),
+    "indicators": ("trading_pipeline.cli.indicators.group", "indicators"),
+    "chart": ("trading_pipeline.cli.chart", "chart"),
     "backtest": ("trading_pipeline.cli.backtest", "backtest"),
     "portfolio": ("trading_pipeline.cli.portfolio", "portfolio"),
     "profile": ("trading_pipeline.cli.profile", "profile"),

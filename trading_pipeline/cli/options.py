@@ -8,6 +8,7 @@ import click
 from trading_pipeline.core.errors import TradingPipelineError
 from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.core.month import Month
+from trading_pipeline.core.retention import Age
 from trading_pipeline.core.timeframe import Timeframe
 
 T = TypeVar("T")
@@ -31,3 +32,4 @@ class _Parsed(click.ParamType[T], Generic[T]):
 SYMBOL = _Parsed("symbol", Symbol.parse)
 MONTH = _Parsed("month", Month.parse)
 TIMEFRAME = _Parsed("timeframe", Timeframe.parse)
+AGE = _Parsed("age", Age.parse)

@@ -1,6 +1,7 @@
 """``trading portfolio``: the paper account as the ledger knows it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,11 @@ def show(context: CliContext, as_json: bool) -> None:
             }
             for p in held.open_positions
         ],
+        "delisted": [
+            words
+            for p in held.open_positions
+            if (words := wiring.delisted_words(settings, p.symbol, now))
+        ],
         "orders": [
             {
                 "created_at": o.created_at,
@@ -91,8 +97,10 @@ def _prices(
     # The account is shown without a venue too; what needs a price then has none.
     prices: dict[Symbol, Decimal] = {}
     try:
-        for symbol in symbols:
-            prices[symbol] = wiring.quotes(settings, venue).quote(symbol)
+        with closing(wiring.cache(settings)) as kept:
+            quotes = wiring.shown_quotes(settings, venue, kept)
+            for symbol in symbols:
+                prices[symbol] = quotes.quote(symbol)
     except VenueError as error:
         return prices, error.message
     return prices, ""
@@ -112,6 +120,8 @@ def _print(console: Console, payload: Mapping[str, Any], missing: str) -> None:
         f"realised {payload['realised_pnl']:,.2f}, fees {payload['fees']:,.2f}",
         highlight=False,
     )
+    for words in payload["delisted"]:
+        console.print(words, style="bold red", highlight=False)
     if missing:
         console.print(f"No current prices: {missing}", style="yellow")
     for title, key in (("Positions", "positions"), ("Orders", "orders"), ("Denials", "denials")):

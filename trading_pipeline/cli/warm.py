@@ -33,19 +33,26 @@ def warm() -> None:
 
 
 def compile_kernels() -> None:
-    """Run indicators, labels and a backtest once on a few made-up candles."""
+    """Run indicators, smart money, labels, resampling and a backtest once on made-up candles."""
     import polars as pl
 
     from trading_pipeline.features.labels import TripleBarrier, triple_barrier_labels
     from trading_pipeline.indicators.catalog import CATALOG, IndicatorRequest, indicator_frame
+    from trading_pipeline.indicators.stream import IndicatorStream
+    from trading_pipeline.market_data.resampling import resample
+    from trading_pipeline.smart_money.reading import read_market
 
     candles = _candles()
-    indicator_frame(candles, [IndicatorRequest.of(name) for name in CATALOG])
+    requests = [IndicatorRequest.of(name) for name in CATALOG]
+    indicator_frame(candles, requests)
+    IndicatorStream(requests).update(0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    read_market(candles)
     _backtest(candles)
     # Numba compiles for read-only arrays and for writable ones: a frame in one piece gives the
     # first, one of several months the second.
     for frame in (candles, pl.concat([candles[:_N_BARS], candles[_N_BARS:]])):
         triple_barrier_labels(frame, TripleBarrier(), _HOUR)
+        resample(frame, _HOUR, Timeframe("4h"), closed_until=_START)
 
 
 def _backtest(candles: "pl.DataFrame") -> None:

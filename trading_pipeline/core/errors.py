@@ -9,7 +9,9 @@
     │  ├─ CandleSchemaError         candles break the contract of ``core.candles``
     │  ├─ CandleConflictError       two sources disagree on one candle
     │  ├─ StaleDataError            the newest data is too old to act on
+    │  ├─ QueryError                SQL that cannot be answered: fix the query
     │  ├─ PartitionNotFoundError    a partition was never materialised
+    │  ├─ LakeConflictError         another writer was first: read and make it again
     │  └─ LakeCorruptionError       stored bytes do not match their manifest
     ├─ VenueError                   carries venue and symbol
     │  ├─ VenueUnavailableError     transient: retry later
@@ -21,6 +23,7 @@
     │  └─ ModelNotFoundError        nothing was trained or promoted yet
     ├─ LedgerError                  the ledger refused a contradiction
     ├─ StorageError                 a file cannot be written: free space, fix permissions
+    │  └─ StoreUnavailableError     transient: Redis or a shared file does not answer, try later
     └─ RiskLimitBreachedError       stop, never retry
 """
 
@@ -87,8 +90,16 @@ class StaleDataError(DataError):
     """The newest data is too old to act on."""
 
 
+class QueryError(DataError):
+    """SQL that cannot be answered: fix the query."""
+
+
 class PartitionNotFoundError(DataError):
     """A partition that is needed was never materialised."""
+
+
+class LakeConflictError(DataError):
+    """Another writer changed a partition first: read it and make it again."""
 
 
 class LakeCorruptionError(DataError):
@@ -133,6 +144,10 @@ class LedgerError(TradingPipelineError):
 
 class StorageError(TradingPipelineError):
     """A file cannot be written: free space or fix permissions, then run again."""
+
+
+class StoreUnavailableError(StorageError):
+    """A store of live data (Redis, a shared file) does not answer now: try again later."""
 
 
 class RiskLimitBreachedError(TradingPipelineError):

@@ -85,6 +85,27 @@ class Timeframe:
         """Return the open time of the newest candle that is closed at ``now``."""
         return self.floor(now) - self.duration
 
+    def makes_up(self, longer: "Timeframe") -> bool:
+        """Tell whether ``longer`` is longer than this and a multiple of it."""
+        return longer.seconds > self.seconds and longer.seconds % self.seconds == 0
+
+    def check_makes_up(self, longer: "Timeframe") -> None:
+        """Check that candles of this length make up candles of ``longer``.
+
+        Raises
+        ------
+        ConfigError
+            If ``longer`` is not longer than this or not a multiple of it.
+        """
+        if not self.makes_up(longer):
+            fitting = [name for name in _ALLOWED if self.makes_up(Timeframe(name))]
+            raise ConfigError(
+                f"candles of {self} make up the longer timeframes that are a multiple of {self} "
+                f"({', '.join(fitting) or 'there is none'}), not {longer}",
+                base=self.name,
+                longer=longer.name,
+            )
+
     def __str__(self) -> str:
         return self.name
 

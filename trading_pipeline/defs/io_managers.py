@@ -7,41 +7,56 @@ own ``UPathIOManager`` refuses ranges.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from trading_pipeline.adapters.storage.lake import (
-    Address,
-    Lake,
-    Manifest,
-    month_address,
-    symbol_address,
-)
+from trading_pipeline.adapters.storage.lake import Lake, Manifest
 from trading_pipeline.config import Settings
-from trading_pipeline.core.errors import PartitionNotFoundError
-from trading_pipeline.core.instrument import Symbol
-from trading_pipeline.core.month import Month
-from trading_pipeline.core.timeframe import Timeframe
+from trading_pipeline.core.errors import LakeConflictError, TradingPipelineError
+from trading_pipeline.core.fingerprint import fingerprint
+from trading_pipeline.defs.isolation import Failures
 from trading_pipeline.defs.metadata import standard_metadata
 from trading_pipeline.defs.partitions import Cell
+from trading_pipeline.defs.stored_table import StoredTable, tables_read
+from trading_pipeline.market_data.revisions import REVISION_KEY, Revisions
+
+__all__ = [
+    "REVISIONS",
+    "LakeIOManager",
+    "Made",
+    "RangeOutput",
+    "StoredTable",
+    "commit",
+    "make_and_commit",
+]
+
+REVISIONS = "candle_revisions"
+"""Table of candles that changed after they were stored, and of holes that were filled."""
 
 Metadata = Mapping[str, Any]
+
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """What one partition became: rows, notes beside them, and rows of companion tables.
 
-    Companions are committed before the partition itself, whose manifest is the commit point.
+    Companions are committed before the partition itself, whose manifest is the commit point; an
+    empty one is only to replace what is there. ``revisions`` says where changes of stored candles
+    are kept. ``notes_after`` gives the notes of a merge from the stored notes and the new ones;
+    without it the new ones stay.
     """
 
     rows: pl.DataFrame
     notes: Mapping[str, Any] = field(default_factory=dict)
     companions: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     merge: bool = False
+    revisions: Revisions | None = None
+    notes_after: Callable[[Metadata, Metadata], Metadata] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,127 +84,26 @@ class RangeOutput:
     is_kept: Callable[[Cell], bool] = lambda _: True
 
 
-class StoredTable:
-    """An upstream table as an asset reads it: lazily, by cell, with its fingerprints.
+class LakeIOManager(dg.IOManager):
+    """Commits what assets make, partition by partition, and serves it to the next.
 
-    Manifests are read once, so that a partition that is rewritten during a run cannot give it two
-    answers.
+    Parameters
+    ----------
+    lake : Lake
+    settings : Settings
+    on_partition : callable, optional
+        Told the table and the cell of every partition of a run when it is up to date.
     """
 
-    def __init__(self, lake: Lake, settings: Settings, name: str) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        settings: Settings,
+        on_partition: Callable[[str, Cell], None] = lambda *_: None,
+    ) -> None:
         self._lake = lake
         self._settings = settings
-        self._market = settings.market
-        self.name = name
-        self._manifests: dict[Cell, Manifest | None] = {}
-
-    @property
-    def timeframe(self) -> Timeframe:
-        """Length of the candles that the table is about."""
-        return self._market.timeframe
-
-    def address(self, cell: Cell) -> Address:
-        """Return where ``cell`` lives."""
-        return address_of(self._market.venue, self._market.timeframe, self.name, cell)
-
-    def beside(self, name: str) -> "StoredTable":
-        """Return another table of the same lake and market."""
-        return StoredTable(self._lake, self._settings, name)
-
-    def manifest(self, cell: Cell) -> Manifest | None:
-        """Return the manifest of ``cell``; None if it was never committed."""
-        if cell not in self._manifests:
-            self._manifests[cell] = self._lake.manifest(self.address(cell))
-        return self._manifests[cell]
-
-    def months(self, symbol: Symbol) -> list[Month]:
-        """Return the months of ``symbol`` within the profile's history that were committed.
-
-        Oldest first. Months that an earlier profile of the same storage left behind are not seen.
-        """
-        first, last = self._market.history_start, self._market.history_end
-        wanted = {
-            "venue": self._market.venue,
-            "symbol": symbol.key,
-            "timeframe": self._market.base_timeframe,
-        }
-        found = []
-        for address in self._lake.addresses(self.name):
-            columns = dict(address.columns)
-            month = columns.pop("month", None)
-            is_inside = month is not None and first <= month <= (last or month)
-            if columns == wanted and month is not None and is_inside:
-                found.append(Month.parse(month))
-        return sorted(found)
-
-    def content(self, cell: Cell) -> str | None:
-        """Return the content fingerprint of ``cell``; None if it was never committed."""
-        manifest = self.manifest(cell)
-        return manifest.content if manifest else None
-
-    def contents(self, symbol: Symbol, first: Month, last: Month) -> list[str | None]:
-        """Return the content fingerprints of a range of months."""
-        return [self.content(Cell(symbol, month)) for month in first.until(last)]
-
-    def notes(self, cell: Cell) -> Mapping[str, Any]:
-        """Return the notes of ``cell``; empty if it was never committed."""
-        manifest = self.manifest(cell)
-        return manifest.notes if manifest else {}
-
-    def first_open_time(self, symbol: Symbol, first: Month, last: Month) -> datetime | None:
-        """Return the oldest ``open_time`` of a range of months; None if it has no rows."""
-        for month in first.until(last):
-            manifest = self.manifest(Cell(symbol, month))
-            if manifest is not None and manifest.first is not None:
-                return datetime.fromisoformat(manifest.first)
-        return None
-
-    def last_close(
-        self, symbol: Symbol, first: Month, last: Month, timeframe: Timeframe
-    ) -> datetime:
-        """Return the close time of the newest candle of a range; the range's start without any."""
-        for month in reversed(list(first.until(last))):
-            manifest = self.manifest(Cell(symbol, month))
-            if manifest is not None and manifest.last is not None:
-                return datetime.fromisoformat(manifest.last) + timeframe.duration
-        return first.start
-
-    def rows(self, cell: Cell) -> pl.DataFrame:
-        """Return the rows of ``cell``.
-
-        Raises
-        ------
-        PartitionNotFoundError
-            If it was never materialised; the message says what to materialise.
-        """
-        return self._lake.read(self.address(cell))
-
-    def between(self, symbol: Symbol, first: Month, last: Month) -> pl.DataFrame:
-        """Return the rows of a range of months; months never materialised have none.
-
-        Raises
-        ------
-        PartitionNotFoundError
-            If no month of the range was materialised.
-        """
-        cells = [Cell(symbol, month) for month in first.until(last)]
-        frames = [self.rows(cell) for cell in cells if self.manifest(cell) is not None]
-        if not frames:
-            raise PartitionNotFoundError(
-                f"{self.name} has nothing for {symbol} from {first} to {last}; materialise "
-                f"{self.name} for these months first",
-                table=self.name,
-                symbol=symbol.key,
-            )
-        return pl.concat(frames)
-
-
-class LakeIOManager(dg.IOManager):
-    """Commits what assets make, partition by partition, and serves it to the next."""
-
-    def __init__(self, lake: Lake, settings: Settings) -> None:
-        self._lake = lake
-        self._settings = settings
+        self._on_partition = on_partition
 
     def load_input(self, context: dg.InputContext) -> StoredTable:
         """Return the upstream table; nothing is read until the asset asks."""
@@ -203,20 +117,21 @@ class LakeIOManager(dg.IOManager):
             [*sorted(context.asset_partition_keys)] if context.has_asset_partitions else [None]
         )
         described: dict[str | None, Metadata] = {}
-        n_made = 0
+        n_made, failures = 0, Failures()
         try:
             for key in keys:
                 cell = Cell.parse(key)
-                mark = obj.fingerprint(cell)
-                manifest = table.manifest(cell)
-                is_current = (
-                    manifest is not None and manifest.fingerprint == mark and obj.is_kept(cell)
-                )
-                if not is_current:
-                    manifest = commit(self._lake, table, cell, obj.make(cell), mark)
-                    n_made += 1
-                assert manifest is not None
+                if failures.is_given_up(cell):
+                    continue
+                try:
+                    manifest, is_current = self._settle(table, cell, obj)
+                except TradingPipelineError as error:
+                    failures.add(cell, error)
+                    continue
+                failures.passed()
+                n_made += not is_current
                 described[key] = self._describe(obj, table, cell, manifest, is_current=is_current)
+                self._on_partition(table.name, cell)
         finally:
             is_whole = len(described) == len(keys)
             for key, metadata in described.items():
@@ -229,7 +144,18 @@ class LakeIOManager(dg.IOManager):
                             context.asset_key, partition=key, metadata=dict(metadata)
                         )
                     )
-        obj.context.log.info("%s: %d made, %d unchanged", table.name, n_made, len(keys) - n_made)
+        unchanged = len(described) - n_made
+        obj.context.log.info("%s: %d made, %d unchanged", table.name, n_made, unchanged)
+        failures.raise_all(table.name)
+
+    def _settle(self, table: StoredTable, cell: Cell, obj: RangeOutput) -> tuple[Manifest, bool]:
+        """Return the manifest of a partition, and whether it was there and up to date."""
+        mark = obj.fingerprint(cell)
+        manifest = table.manifest(cell)
+        if manifest is not None and manifest.fingerprint == mark and obj.is_kept(cell):
+            return manifest, True
+        _, made = make_and_commit(self._lake, table, cell, partial(obj.make, cell), mark)
+        return made, False
 
     def _describe(
         self,
@@ -244,8 +170,8 @@ class LakeIOManager(dg.IOManager):
         if is_current and (before := _told_before(obj.context, table.name, cell, manifest)):
             return {**before, **metadata}
         if obj.describe is not None:
-            rows = self._lake.read(table.address(cell))
-            metadata |= obj.describe(cell, rows, manifest.notes)
+            shown, rows = self._lake.read_generation(table.address(cell), manifest)
+            metadata |= obj.describe(cell, rows, shown.notes)
         return metadata
 
 
@@ -273,22 +199,92 @@ def _annotate(context: dg.AssetExecutionContext, key: str | None, metadata: Meta
         context.add_asset_metadata(dict(metadata), partition_key=key)
 
 
-def commit(lake: Lake, table: StoredTable, cell: Cell, made: Made, mark: str) -> Manifest:
-    """Commit one partition, its companions first."""
-    for name, rows in made.companions.items():
-        lake.commit(table.beside(name).address(cell), rows, fingerprint=mark)
+def make_and_commit(
+    lake: Lake, table: StoredTable, cell: Cell, make: Callable[[], Made], mark: str
+) -> tuple[Made, Manifest]:
+    """Make one partition and commit it, over nobody's work that it was not made from.
+
+    Where another writer committed meanwhile, or had newer inputs, it is made again from what is
+    stored by then: every table that ``make`` reads forgets its manifests first.
+
+    Raises
+    ------
+    LakeConflictError
+        If others were first several times.
+    """
+    before, attempt = table.manifest(cell), 1
+    while True:
+        with tables_read() as tables:
+            made = make()
+        try:
+            # What is older than the stored rows although its inputs were just read anew is so
+            # because the source itself went back, such as files that were replaced.
+            if attempt > 1 or not _turns_back(before, made):
+                n_before = before.generation if before else 0
+                return made, commit(lake, table, cell, made, mark, n_before)
+        except LakeConflictError:
+            if attempt == _ATTEMPTS:
+                raise
+        attempt += 1
+        # First this, then the inputs: whoever wrote it had read inputs no newer than these.
+        before = lake.manifest(table.address(cell))
+        for one in tables:
+            one.forget()
+        # Its inputs may be newer than those that the mark is of, so that it is nobody's mark:
+        # the next run looks at the partition again.
+        mark = fingerprint("made again", mark)
+
+
+def _turns_back(before: Manifest | None, made: Made) -> bool:
+    if before is None or made.merge:
+        return False
+    return str(before.notes.get("as_of", "")) > str(made.notes.get("as_of", ""))
+
+
+def commit(
+    lake: Lake,
+    table: StoredTable,
+    cell: Cell,
+    made: Made,
+    mark: str,
+    expected_generation: int | None = None,
+) -> Manifest:
+    """Commit one partition, its companions first; what is merged replaces no generation."""
     address = table.address(cell)
+    if expected_generation is not None and not made.merge:
+        # Else who is too late would leave its companions beside the partition of another.
+        lake.require_generation(address, expected_generation)
+    for name, rows in made.companions.items():
+        beside = table.beside(name).address(cell)
+        if not rows.is_empty() or lake.manifest(beside) is not None:
+            lake.commit(beside, rows, fingerprint=mark)
+
+    def observe(stored: pl.DataFrame | None, new: pl.DataFrame) -> None:
+        changes = made.revisions.rows(stored, new) if made.revisions else pl.DataFrame()
+        if not changes.is_empty():
+            kept = table.beside(REVISIONS).address(cell)
+            lake.upsert(kept, changes, key=REVISION_KEY, fingerprint="what was seen")
+
+    def notes(before: Manifest | None) -> Metadata:
+        if before is None or made.notes_after is None:
+            return made.notes
+        return made.notes_after(before.notes, made.notes)
+
     if made.merge:
         return lake.upsert(
-            address, made.rows, key="open_time", fingerprint=mark, notes=lambda _: made.notes
+            address,
+            made.rows,
+            key="open_time",
+            fingerprint=mark,
+            notes=notes,
+            observe=observe,
         )
-    return lake.commit(address, made.rows, fingerprint=mark, notes=made.notes)
-
-
-def address_of(venue: str, timeframe: Timeframe, table: str, cell: Cell) -> Address:
-    """Return the address of a cell of ``table``."""
-    if cell.symbol is None:
-        return Address(table)
-    if cell.month is None:
-        return symbol_address(table, venue, cell.symbol, timeframe)
-    return month_address(table, venue, cell.symbol, timeframe, cell.month)
+    if made.revisions is not None and lake.manifest(address) is not None:
+        observe(lake.read(address), made.rows)
+    return lake.commit(
+        address,
+        made.rows,
+        fingerprint=mark,
+        notes=made.notes,
+        expected_generation=expected_generation,
+    )

@@ -9,8 +9,8 @@ AssetJob: TypeAlias = Any
 
 # Job name: the assets that it materialises, upstream first.
 ASSET_JOBS: dict[str, tuple[str, ...]] = {
-    "refresh_market_data": ("raw_candles", "candles"),
-    "rebuild_features": ("indicator_features", "feature_matrix", "labels"),
+    "refresh_market_data": ("raw_candles", "candles", "resampled_candles"),
+    "rebuild_features": ("indicator_features", "smart_money_features", "feature_matrix", "labels"),
     "walk_forward": ("fold_models", "walk_forward_predictions"),
     "rebuild_signals": ("strategy_signals", "forecast_signals", "signals"),
     "retrain_models": ("xgboost_model", "champion"),
@@ -21,8 +21,8 @@ ASSET_JOBS: dict[str, tuple[str, ...]] = {
 }
 
 _DESCRIPTIONS = {
-    "refresh_market_data": "Fetch closed candles and validate them.",
-    "rebuild_features": "Indicators, feature matrix and labels.",
+    "refresh_market_data": "Fetch closed candles, validate them, make the longer ones.",
+    "rebuild_features": "Indicators, smart money, feature matrix and labels.",
     "walk_forward": "Train the fold of each month and predict the month with it.",
     "rebuild_signals": "Votes and aggregated signals: research, never executed.",
     "retrain_models": "Train a challenger, and pass it through the gate to the champion.",

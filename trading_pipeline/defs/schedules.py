@@ -1,7 +1,8 @@
 """Schedules, in UTC; all are off until they are turned on in the UI."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from trading_pipeline.core.month import Month
 from trading_pipeline.defs.io_managers import StoredTable
 from trading_pipeline.defs.market_data.months import unsettled_months
 from trading_pipeline.defs.partitions import Cell, Partitions, PartitionSet
+from trading_pipeline.defs.walk import fetch_again
 from trading_pipeline.wiring import VenueAccess
 
 # How long into a month the one before it is still looked after.
@@ -21,11 +23,12 @@ def schedules(settings: Settings, partitions: Partitions) -> Sequence[dg.Schedul
     """Return every schedule for the active settings."""
     venue = VenueAccess(settings)
 
+    def newest_month() -> Month:
+        newest = Month.of(venue.clock().now())
+        return newest if partitions.last_month is None else min(newest, partitions.last_month)
+
     def month_runs(partition_set: PartitionSet) -> Iterator[dg.RunRequest]:
-        now = venue.clock().now()
-        newest = Month.of(now)
-        if partitions.last_month is not None:
-            newest = min(newest, partitions.last_month)
+        now, newest = venue.clock().now(), newest_month()
         first = partitions.first_month
         if partition_set is PartitionSet.FOLD_SYMBOL:
             first = partitions.first_fold
@@ -47,6 +50,18 @@ def schedules(settings: Settings, partitions: Partitions) -> Sequence[dg.Schedul
     def refresh_market_data_hourly() -> Iterator[dg.RunRequest]:
         """Half past each hour: candles that the candle job did not bring, and late corrections."""
         yield from month_runs(PartitionSet.MONTH_SYMBOL)
+
+    @dg.schedule(job_name="refresh_market_data", cron_schedule="10 4 * * *")
+    def ask_settled_candles_again_nightly() -> Iterator[dg.RunRequest]:
+        """Each night: the month that ended in the last days is fetched once more.
+
+        Its gaps are asked about again, and what the venue changed is kept as a revision.
+        """
+        newest, first = newest_month(), partitions.first_month
+        settled = Month.of(venue.clock().now() - _AFTERGLOW)
+        for symbol in partitions.symbols:
+            if first <= settled < newest:
+                yield _request(Cell(symbol, settled).key, fetch_again())
 
     @dg.schedule(job_name="walk_forward", cron_schedule="45 1 * * *")
     def walk_forward_nightly() -> Iterator[dg.RunRequest]:
@@ -76,6 +91,7 @@ def schedules(settings: Settings, partitions: Partitions) -> Sequence[dg.Schedul
 
     return [
         refresh_market_data_hourly,
+        ask_settled_candles_again_nightly,
         walk_forward_nightly,
         rebuild_signals_nightly,
         retrain_models_nightly,
@@ -83,6 +99,8 @@ def schedules(settings: Settings, partitions: Partitions) -> Sequence[dg.Schedul
     ]
 
 
-def _request(partition: str) -> dg.RunRequest:
+def _request(partition: str, run_config: Mapping[str, Any] | None = None) -> dg.RunRequest:
     # Dagster refuses a tick with several runs that have no key; keys are compared within a tick.
-    return dg.RunRequest(run_key=partition, partition_key=partition)
+    return dg.RunRequest(
+        run_key=partition, partition_key=partition, run_config=dict(run_config or {})
+    )

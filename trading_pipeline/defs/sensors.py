@@ -5,20 +5,20 @@ Dagster's daemon turns its sensor loop every five seconds at best.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from trading_pipeline import wiring
 from trading_pipeline.config import Settings
+from trading_pipeline.core.errors import DataError, StorageError
 from trading_pipeline.core.fingerprint import fingerprint
-from trading_pipeline.core.instrument import Symbol
+from trading_pipeline.defs.handover import CandleHandover
 from trading_pipeline.defs.jobs import AssetJob
 from trading_pipeline.defs.trading.jobs import EXECUTES_ORDERS_TAG
 from trading_pipeline.wiring import VenueAccess
 
-# Venues publish a closed candle with a small delay.
-_PUBLISHING_S = 2
 _PARTITION_TAG = "dagster/partition"
 _IN_PROGRESS = (
     dg.DagsterRunStatus.QUEUED,
@@ -40,38 +40,53 @@ def sensors(settings: Settings, jobs: Mapping[str, AssetJob]) -> Sequence[dg.Sen
 
 def _candle_closed(settings: Settings) -> dg.SensorDefinition:
     market, venue = settings.market, VenueAccess(settings)
+    universe = wiring.universe(settings)
 
     @dg.sensor(job_name="candle_close_job", minimum_interval_seconds=5)
     def candle_closed_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """A candle closed: decide on it, once per symbol.
 
-        The cursor holds the open time of the newest candle that was handed over.
+        Where `trading data collect` publishes candles they are taken from the stream as they come;
+        by the clock where there are none, where the collector is more than 30 seconds late, and
+        while the stream cannot be read.
+        The cursor holds the open time of the newest candle that was handed over, and the position
+        in the stream.
         """
         now = venue.clock().now()
-        closed = market.timeframe.last_closed_open(
-            now.replace(microsecond=0) if market.now else now - timedelta(seconds=_PUBLISHING_S)
-        )
-        done: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-        due = [s for s in market.enabled_symbols if done.get(s.key, "") < closed.isoformat()]
-        if not due:
-            return dg.SensorResult(
-                skip_reason=f"the newest closed candle, {closed:%Y-%m-%d %H:%M} UTC, is decided"
+        handover = CandleHandover.parse(context.cursor)
+        try:
+            with closing(wiring.event_stream(settings)) as stream:
+                handover = handover.read(stream, market, now)
+        except (StorageError, DataError) as error:
+            context.log.warning("%s; candles are taken by the clock", error.message)
+        if handover.foreign:
+            context.log.warning(
+                "%d events were passed over; %s", len(handover.foreign), handover.foreign[0]
             )
+        closed = {s: handover.closed_by_the_clock(s, market, now) for s in market.enabled_symbols}
+        due = handover.due(
+            {s: at for s, at in closed.items() if not universe.listing(s).is_delisted(at)}
+        )
+        cursor = handover.cursor(due)
+        if not due:
+            # Empty for the living.
+            told = [w for s, at in closed.items() if (w := wiring.delisted_words(settings, s, at))]
+            newest = max(closed.values())
+            decided = f"the newest closed candle, {newest:%Y-%m-%d %H:%M} UTC, is decided"
+            return dg.SensorResult(skip_reason="; ".join([decided, *told]), cursor=cursor)
         return dg.SensorResult(
-            run_requests=[_close_request(symbol, closed) for symbol in due],
-            cursor=json.dumps({**done, **{symbol.key: closed.isoformat() for symbol in due}}),
+            run_requests=[_close_request(key, opened) for key, opened in due.items()],
+            cursor=cursor,
         )
 
     return candle_closed_sensor
 
 
-def _close_request(symbol: Symbol, closed: datetime) -> dg.RunRequest:
+def _close_request(symbol_key: str, opened: str) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{symbol.key}:{closed.isoformat()}",
+        run_key=f"{symbol_key}:{opened}",
         run_config={
-            "ops": {
-                "close_candle": {"config": {"symbol": symbol.key, "open_time": closed.isoformat()}}
-            }
+            "ops": {"close_candle": {"config": {"symbol": symbol_key, "open_time": opened}}}
         },
         tags={"dagster/priority": "10"},
     )

@@ -7,7 +7,7 @@ goes on where it stopped.
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -37,11 +37,12 @@ STAGES: tuple[Stage, ...] = (
     # Candles of one symbol are judged beside those of the others, so all come first.
     Stage("fetch", "Fetch candles", "refresh_market_data", ("raw_candles",)),
     Stage("validate", "Validate candles", "refresh_market_data", ("candles",)),
+    Stage("resample", "Longer timeframes", "refresh_market_data", ("resampled_candles",)),
     Stage(
         "features",
-        "Indicators, features, labels",
+        "Indicators, smart money, features, labels",
         "rebuild_features",
-        ("indicator_features", "feature_matrix", "labels"),
+        ("indicator_features", "smart_money_features", "feature_matrix", "labels"),
     ),
     Stage(
         "walk-forward",
@@ -105,6 +106,11 @@ class StageRun:
     last: Month
 
 
+def fetch_again() -> Mapping[str, Any]:
+    """Return the run config that fetches whole months again and asks about their gaps."""
+    return {"ops": {"raw_candles": {"config": {"ask_again": True}}}}
+
+
 class Walker:
     """Runs stages in this process against an instance.
 
@@ -158,15 +164,21 @@ class Walker:
             runs.extend(StageRun(item, symbol, begin, last) for symbol in names)
         return runs
 
-    def run(self, planned: StageRun) -> str:
+    def run(self, planned: StageRun, run_config: Mapping[str, Any] | None = None) -> str:
         """Run one stage for one symbol; return the id of the Dagster run.
+
+        ``run_config`` is that of the assets of the stage, such as ``fetch_again()``.
 
         Raises
         ------
         TradingPipelineError
             The error that stopped it, as it was raised.
         """
-        return self._execute(planned.stage.job, planned.stage.assets, self._tags(planned))
+        stage, tags = planned.stage, self._tags(planned)
+        # Dagster refuses configuration of an asset that a run does not have.
+        of_assets = dict(run_config or {}).get("ops", {})
+        ops = {name: values for name, values in of_assets.items() if name in stage.assets}
+        return self._execute(stage.job, stage.assets, tags, {"ops": ops} if ops else {})
 
     def run_day(self, job: str, asset: str, day: date) -> str:
         """Run a job of the daily partition set for ``day``."""

@@ -4,15 +4,36 @@ Whoever needs indicators of candles goes through here: a **request** is an indic
 parameters and a name; ``indicator_frame`` turns candles and requests into columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import polars as pl
 
-from trading_pipeline.core.candles import CandleArrays, FloatArray, candle_arrays, conform
+from trading_pipeline.core.candles import (
+    CandleArrays,
+    FloatArray,
+    IntArray,
+    candle_arrays,
+    conform,
+)
 from trading_pipeline.core.errors import ConfigError
-from trading_pipeline.indicators.entries import CATALOG
+from trading_pipeline.indicators import (  # noqa: F401  each registers what it defines
+    anchored,
+    averages,
+    bands,
+    divergences,
+    momentum,
+    oscillators,
+    sessions,
+    statistical,
+    trend,
+    volatility,
+    volume,
+)
+from trading_pipeline.indicators.bars import bars_of
+from trading_pipeline.indicators.definition import compute_bars, registered
+from trading_pipeline.indicators.patterns import double, single, triple  # noqa: F401
 from trading_pipeline.indicators.specs import Category, IndicatorSpec, Parameters, Scale
 
 __all__ = [
@@ -29,6 +50,22 @@ __all__ = [
     "indicator_spec",
     "longest_window",
 ]
+
+
+class _Catalog(Mapping[str, IndicatorSpec]):
+    """The entries by name, those of plugins included as soon as they are imported."""
+
+    def __getitem__(self, name: str) -> IndicatorSpec:
+        return registered()[name].spec
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(registered())
+
+    def __len__(self) -> int:
+        return len(registered())
+
+
+CATALOG: Mapping[str, IndicatorSpec] = _Catalog()
 
 
 def indicator_spec(name: str) -> IndicatorSpec:
@@ -69,10 +106,15 @@ def compute(
         If the indicator or a parameter is unknown or out of range.
     """
     spec = indicator_spec(spec_name)
-    inputs = [getattr(arrays, name) for name in spec.inputs]
-    values = spec.function(*inputs, **spec.resolve(parameters or {}))
-    outputs = values if isinstance(values, tuple) else (values,)
-    return dict(zip(spec.outputs, outputs, strict=True))
+    bars = bars_of(**{name: _column(arrays, name) for name in spec.inputs})
+    return dict(
+        zip(spec.outputs, compute_bars(spec, bars, spec.resolve(parameters or {})), strict=True)
+    )
+
+
+def _column(arrays: CandleArrays, name: str) -> FloatArray | IntArray:
+    column: FloatArray | IntArray = getattr(arrays, "open_time" if name == "time" else name)
+    return column
 
 
 @dataclass(frozen=True, slots=True)

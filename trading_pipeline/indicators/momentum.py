@@ -1,75 +1,24 @@
-"""How fast prices move, and whether they moved too far."""
+"""How fast prices move."""
 
 import numpy as np
-import numpy.typing as npt
 
 from trading_pipeline.core.candles import FloatArray
 from trading_pipeline.core.errors import ConfigError
-from trading_pipeline.indicators._inputs import bars, series, unknown
-from trading_pipeline.indicators._kernels import (
+from trading_pipeline.indicators import reach
+from trading_pipeline.indicators._compiling import kernel
+from trading_pipeline.indicators._prices import percentage, place
+from trading_pipeline.indicators._smoothing import carry, smooth_from_mean
+from trading_pipeline.indicators._windows import (
     BLOCK,
-    TIE,
-    average,
-    kernel,
-    percentage,
-    smooth,
-    typical_price,
     window_highest,
     window_lowest,
     window_mean,
 )
+from trading_pipeline.indicators.bars import Bars
+from trading_pipeline.indicators.definition import indicator
+from trading_pipeline.indicators.specs import Category, Parameters, Scale, length
 
-
-def rsi(close: npt.ArrayLike, period: int = 14) -> FloatArray:
-    """Compute Wilder's relative strength index.
-
-    Parameters
-    ----------
-    close : array-like of shape (n_bars,)
-        Closes in the quote currency, oldest first.
-    period : int
-        Length of Wilder's smoothing in bars, at least 2.
-
-    Returns
-    -------
-    ndarray of shape (n_bars,)
-        Between 0 and 100. The first ``period`` are NaN; 50 while the price has not moved at all,
-        where TA-Lib says 0, which would read as oversold.
-
-    Raises
-    ------
-    ConfigError
-        If ``period`` is not a whole number of at least 2.
-    DataError
-        If ``close`` is not a one-dimensional series of numbers.
-
-    Notes
-    -----
-    Causal and recursive: the means of the first ``period`` gains and losses start it. A NaN makes
-    every later value NaN.
-
-    References
-    ----------
-    J. W. Wilder, New Concepts in Technical Trading Systems, 1978, pp. 63-70. Equals TA-Lib
-    ``RSI``.
-
-    Examples
-    --------
-    >>> rsi([1.0, 2.0, 1.0, 4.0], period=2).tolist()
-    [nan, nan, 50.0, 87.5]
-    """
-    (x,) = series(close=close)
-    period = bars("period", period, at_least=2)
-    out = unknown(len(x), period)
-    if len(x) > period:
-        gains, losses = out, np.empty(len(x))
-        _changes(x, gains[1:], losses[1:])
-        for moves in (gains, losses):
-            moves[period] = average(moves[1 : period + 1])
-            smooth(moves[period + 1 :], moves[period], 1.0 - 1.0 / period, moves[period + 1 :])
-        percentage(gains[period:], losses[period:])
-        out[:period] = np.nan
-    return out
+_WILDER = "J. W. Wilder, New Concepts in Technical Trading Systems, 1978, pp. 63-70"
 
 
 @kernel
@@ -83,265 +32,226 @@ def _changes(close: FloatArray, gains: FloatArray, losses: FloatArray) -> None:
         losses[j] = -change if change < 0.0 else 0.0 * change
 
 
-def macd(
-    close: npt.ArrayLike, fast: int = 12, slow: int = 26, signal: int = 9
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Compute the moving average convergence and divergence.
+@kernel
+def strength(
+    close: FloatArray, first: int, seen: int, period: int, state: FloatArray, line: FloatArray
+) -> None:
+    """Write the RSI of the closes from ``first`` on; the state has room for two averages."""
+    n_bars, decay = len(close), 1.0 - 1.0 / period
+    gains, losses = np.empty(min(BLOCK, n_bars)), np.empty(min(BLOCK, n_bars))
+    # The first bar of all has no change.
+    for start in range(max(first, 1), n_bars, BLOCK):
+        stop = min(start + BLOCK, n_bars)
+        up, down = gains[: stop - start], losses[: stop - start]
+        _changes(close[start - 1 : stop], up, down)
+        n_changes = seen + start - first - 1
+        smooth_from_mean(up, n_changes, period, decay, state[:4], up)
+        smooth_from_mean(down, n_changes, period, decay, state[4:8], down)
+        percentage(up, down, line[start:stop])
 
-    Parameters
-    ----------
-    close : array-like of shape (n_bars,)
-        Closes in the quote currency, oldest first.
-    fast, slow : int
-        Lengths of the two exponential averages in bars, at least 2, fast below slow.
-    signal : int
-        Length of the average of their difference, at least 1.
 
-    Returns
-    -------
-    macd, signal, histogram : ndarray of shape (n_bars,)
-        In the quote currency: the difference, its average, and the first minus the second. The
-        first ``slow + signal - 2`` of each are NaN.
+@indicator(
+    Category.MOMENTUM,
+    inputs="close",
+    parameters={"period": length(14, "length of Wilder's smoothing in bars")},
+    warm_up=reach.period,
+    n_states=lambda _: 8,
+    lookback=lambda _: 1,
+    memory=lambda p: reach.wilder(p["period"]),
+    scale=Scale.PERCENT,
+    reference=_WILDER,
+    oracle="TA-Lib RSI",
+)
+def rsi(bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray) -> None:
+    """Wilder's relative strength index: mean gain in percent of mean gain and loss.
 
-    Raises
-    ------
-    ConfigError
-        If a length is not a whole number in its range, or fast is not below slow.
-    DataError
-        If ``close`` is not a one-dimensional series of numbers.
-
-    Notes
-    -----
-    Causal and recursive. As in TA-Lib both averages start at bar ``slow - 1``, the fast one from
-    the ``fast`` closes up to there. A NaN makes every later value NaN.
-
-    References
-    ----------
-    G. Appel, Technical Analysis: Power Tools for Active Investors, 2005, chapter 8. Equals TA-Lib
-    ``MACD``.
-
-    Examples
-    --------
-    >>> [line.tolist() for line in macd([1.0, 3.0, 5.0, 7.0], fast=2, slow=3, signal=1)]
-    [[nan, nan, 1.0, 1.0], [nan, nan, 1.0, 1.0], [nan, nan, 0.0, 0.0]]
+    The means of the first ``period`` gains and losses start it. 50 while the price has not moved
+    at all, where TA-Lib says 0, which would read as oversold.
     """
-    (x,) = series(close=close)
-    fast, slow = bars("fast", fast, at_least=2), bars("slow", slow, at_least=2)
-    signal = bars("signal", signal, at_least=1)
+    strength(bars.close, first, int(state[0]), int(parameters[0]), state[1:], out[0])
+
+
+def _stoch_rsi_reach(p: Parameters) -> int:
+    return int(p["period"] + p["k_period"] + p["k_smooth"] + p["d_period"]) - 3
+
+
+@indicator(
+    Category.MOMENTUM,
+    inputs="close",
+    parameters={
+        "period": length(14, "length of the RSI in bars"),
+        "k_period": length(14, "window of the RSI's range in bars", low=1),
+        "k_smooth": length(3, "bars of the simple average that makes k", low=1),
+        "d_period": length(3, "bars of the simple average of k", low=1),
+    },
+    outputs="k d",
+    warm_up=_stoch_rsi_reach,
+    n_states=lambda p: 8 + _stoch_rsi_reach(p) - int(p["period"]),
+    lookback=lambda _: 1,
+    # Differences of the RSI count for more where its range is narrow.
+    memory=lambda p: 2 * reach.wilder(p["period"]) + _stoch_rsi_reach(p),
+    scale=Scale.PERCENT,
+    reference="T. Chande and S. Kroll, The New Technical Trader, 1994",
+    oracle="TA-Lib STOCHRSI (which has no k_smooth: 1)",
+)
+def stoch_rsi(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray
+) -> None:
+    """Stochastic RSI: where the RSI stands in its own range, smoothed, and the mean of that.
+
+    A range of 0 counts as 50, where TA-Lib says 0.
+    """
+    period, k_period = int(parameters[0]), int(parameters[1])
+    k_smooth, d_period = int(parameters[2]), int(parameters[3])
+    n_bars, seen = len(bars.close), int(state[0])
+    line = np.empty(n_bars)
+    strength(bars.close, first, seen, period, state[1:9], line)
+    begin = min(first + max(period - seen, 0), n_bars)
+    # Each row of a chunk looks back on values of the RSI, not of the price.
+    values = carry(state[9:], max(seen - period, 0), line[begin:])
+    raw = np.empty(max(len(values) - k_period + 1, 0))
+    lowest, smoothed = np.empty_like(raw), np.empty(max(len(raw) - k_smooth + 1, 0))
+    window_highest(values, k_period, raw)
+    window_lowest(values, k_period, lowest)
+    place(values[k_period - 1 :], lowest, raw, raw)
+    window_mean(raw, k_smooth, smoothed)
+    n_out = max(len(smoothed) - d_period + 1, 0)
+    window_mean(smoothed, d_period, out[1][n_bars - n_out :])
+    out[0][n_bars - n_out :] = smoothed[len(smoothed) - n_out :]
+
+
+def _fast_below_slow(parameters: Parameters) -> None:
+    fast, slow = parameters["fast"], parameters["slow"]
     if fast >= slow:
         raise ConfigError(f"fast must be below slow, were {fast} and {slow} bars")
-    warm_up = slow + signal - 2
-    line, average_line, histogram = (unknown(len(x), warm_up) for _ in range(3))
-    if len(x) > warm_up:
-        calm, start = np.empty(len(x)), slow - 1
-        for length, smoothed in ((fast, line), (slow, calm)):
-            smoothed[start] = average(x[slow - length : slow])
-            smooth(x[slow:], smoothed[start], 1.0 - 2.0 / (length + 1), smoothed[slow:])
-        np.subtract(line[start:], calm[start:], out=line[start:])
-        average_line[warm_up] = average(line[start : warm_up + 1])
-        later, decay = slice(warm_up + 1, None), 1.0 - 2.0 / (signal + 1)
-        smooth(line[later], average_line[warm_up], decay, average_line[later])
-        np.subtract(line[warm_up:], average_line[warm_up:], out=histogram[warm_up:])
-        line[:warm_up] = np.nan
-    return line, average_line, histogram
-
-
-def stochastic(
-    high: npt.ArrayLike,
-    low: npt.ArrayLike,
-    close: npt.ArrayLike,
-    k_period: int = 14,
-    k_smooth: int = 3,
-    d_period: int = 3,
-) -> tuple[FloatArray, FloatArray]:
-    """Compute the slow stochastic oscillator: where the close stands in its range.
-
-    Parameters
-    ----------
-    high, low, close : array-like of shape (n_bars,)
-        Prices in the quote currency, oldest first.
-    k_period : int
-        Window of the range in bars, at least 1.
-    k_smooth, d_period : int
-        Lengths of the simple averages that make k, and d out of k, at least 1.
-
-    Returns
-    -------
-    k, d : ndarray of shape (n_bars,)
-        Between 0 and 100. The first ``k_period + k_smooth + d_period - 3`` of each are NaN. A
-        range of 0 counts as 50, where TA-Lib says 0, which would read as oversold.
-
-    Raises
-    ------
-    ConfigError
-        If a length is not a whole number of at least 1.
-    DataError
-        If the inputs are not one-dimensional series of numbers of one length.
-
-    Notes
-    -----
-    Causal: bar t reads the ``k_period + k_smooth + d_period - 2`` bars up to t. A NaN makes the
-    windows that hold it NaN.
-
-    References
-    ----------
-    Equals TA-Lib ``STOCH`` with simple averages.
-
-    Examples
-    --------
-    >>> k, d = stochastic([2.0, 4.0], [0.0, 1.0], [1.0, 3.0], k_period=2, k_smooth=1, d_period=1)
-    >>> k.tolist()
-    [nan, 75.0]
-    """
-    highs, lows, closes = series(high=high, low=low, close=close)
-    k_period = bars("k_period", k_period, at_least=1)
-    k_smooth = bars("k_smooth", k_smooth, at_least=1)
-    d_period = bars("d_period", d_period, at_least=1)
-    first = k_period + k_smooth + d_period - 3
-    k, d = unknown(len(closes), first), unknown(len(closes), first)
-    if len(closes) > first:
-        raw = np.empty(len(closes) - k_period + 1)
-        lowest, smoothed = np.empty_like(raw), k[k_period + k_smooth - 2 :]
-        window_highest(highs, k_period, raw)
-        window_lowest(lows, k_period, lowest)
-        _place(closes[k_period - 1 :], lowest, raw)
-        window_mean(raw, k_smooth, smoothed)
-        window_mean(smoothed, d_period, d[first:])
-        k[:first] = np.nan
-    return k, d
 
 
 @kernel
-def _place(close: FloatArray, lowest: FloatArray, highest: FloatArray) -> None:
-    """Turn ``highest`` into the place of the close in its range, in percent."""
-    for j in range(len(highest)):
-        breadth = highest[j] - lowest[j]
-        place = 100.0 * ((close[j] - lowest[j]) / breadth)
-        highest[j] = 50.0 if breadth == 0.0 else place
+def _seeded(values: FloatArray, n_before: int, n_skipped: int) -> int:
+    """Return how many of the values come before bar ``n_skipped``."""
+    return min(max(n_skipped - n_before, 0), len(values))
 
 
-def roc(close: npt.ArrayLike, period: int = 10) -> FloatArray:
-    """Compute the rate of change over ``period`` bars.
-
-    Parameters
-    ----------
-    close : array-like of shape (n_bars,)
-        Closes in the quote currency, oldest first.
-    period : int
-        Distance in bars, at least 1.
-
-    Returns
-    -------
-    ndarray of shape (n_bars,)
-        A **fraction**: 0.01 is one percent up. The first ``period`` are NaN.
-
-    Raises
-    ------
-    ConfigError
-        If ``period`` is not a whole number of at least 1.
-    DataError
-        If ``close`` is not a one-dimensional series of numbers.
-
-    Notes
-    -----
-    Causal: bar t reads the bars t - period and t. A NaN makes both bars that read it NaN.
-
-    References
-    ----------
-    Equals TA-Lib ``ROCP``, which is ``ROC`` / 100.
-
-    Examples
-    --------
-    >>> roc([4.0, 5.0, 3.0], period=1).tolist()
-    [nan, 0.25, -0.4]
-    """
-    (x,) = series(close=close)
-    period = bars("period", period, at_least=1)
-    out = unknown(len(x), period)
-    if len(x) > period:
-        np.subtract(x[period:], x[:-period], out=out[period:])
-        np.divide(out[period:], x[:-period], out=out[period:])
-    return out
-
-
-def cci(
-    high: npt.ArrayLike, low: npt.ArrayLike, close: npt.ArrayLike, period: int = 20
-) -> FloatArray:
-    """Compute the commodity channel index of the typical price.
-
-    Parameters
-    ----------
-    high, low, close : array-like of shape (n_bars,)
-        Prices in the quote currency, oldest first.
-    period : int
-        Window in bars, at least 2.
-
-    Returns
-    -------
-    ndarray of shape (n_bars,)
-        Without unit, mostly within plus and minus 200. The first ``period - 1`` are NaN; 0 where
-        all typical prices of the window are equal.
-
-    Raises
-    ------
-    ConfigError
-        If ``period`` is not a whole number of at least 2.
-    DataError
-        If the inputs are not one-dimensional series of numbers of one length.
-
-    Notes
-    -----
-    Causal: bar t reads bars t - period + 1 to t. Mean absolute deviation around the mean, times
-    0.015. A NaN makes the windows that hold it NaN.
-
-    References
-    ----------
-    D. R. Lambert, Commodities magazine, October 1980. Equals TA-Lib ``CCI``.
-
-    Examples
-    --------
-    >>> price = [1.0, 3.0, 3.0]
-    >>> cci(price, price, price, period=2).round(6).tolist()
-    [nan, 66.666667, 0.0]
-    """
-    highs, lows, closes = series(high=high, low=low, close=close)
-    period = bars("period", period, at_least=2)
-    out = unknown(len(closes), period - 1)
-    if len(closes) >= period:
-        typical = np.empty(len(closes))
-        typical_price(highs, lows, closes, typical)
-        mean = out[period - 1 :]
-        window_mean(typical, period, mean)
-        _channel_index(typical, period, BLOCK, TIE, mean)
-    return out
-
-
-@kernel
-def _channel_index(
-    typical: FloatArray, period: int, block: int, tie: float, mean: FloatArray
+@indicator(
+    Category.MOMENTUM,
+    inputs="close",
+    parameters={
+        "fast": length(12, "length of the fast average in bars"),
+        "slow": length(26, "length of the slow average in bars"),
+        "signal": length(9, "length of the average of their difference", low=1),
+    },
+    outputs="macd signal histogram",
+    warm_up=lambda p: int(p["slow"] + p["signal"]) - 2,
+    n_states=lambda _: 12,
+    memory=lambda p: int(p["slow"]) + reach.exponential(p["slow"]) + reach.exponential(p["signal"]),
+    refuse=_fast_below_slow,
+    scale=Scale.PRICE,
+    reference="G. Appel, Technical Analysis: Power Tools for Active Investors, 2005, chapter 8",
+    oracle="TA-Lib MACD",
+)
+def macd(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray
 ) -> None:
-    """Turn the means of the windows into the index."""
-    deviation = np.empty(block)
-    for start in range(0, len(mean), block):
-        part = mean[start : start + block]
-        total = deviation[: len(part)]
-        total[:] = 0.0
-        for offset in range(period):
-            _add_distance(typical[start + offset :], part, total)
-        _divide_distance(typical[start + period - 1 :], total, period, tie, part)
+    """Moving average convergence and divergence: fast EMA - slow EMA, its EMA, and the rest.
+
+    As in TA-Lib both averages start at bar ``slow - 1``, the fast one from the ``fast`` closes
+    up to there.
+    """
+    fast, slow, signal = int(parameters[0]), int(parameters[1]), int(parameters[2])
+    line, average, rest, n_bars = out[0], out[1], out[2], len(bars.close)
+    calm = np.empty(min(BLOCK, n_bars))
+    for start in range(first, n_bars, BLOCK):
+        stop = min(start + BLOCK, n_bars)
+        seen = int(state[0]) + start - first
+        values, quick, slowly = bars.close[start:stop], line[start:stop], calm[: stop - start]
+        decay = 1.0 - 2.0 / (slow + 1)
+        smooth_from_mean(values, seen, slow, decay, state[5:9], slowly)
+        skip, decay = _seeded(values, seen, slow - fast), 1.0 - 2.0 / (fast + 1)
+        passed = max(seen - (slow - fast), 0)
+        smooth_from_mean(values[skip:], passed, fast, decay, state[1:5], quick[skip:])
+        for j in range(len(quick)):
+            quick[j] -= slowly[j]
+        skip, decay = _seeded(values, seen, slow - 1), 1.0 - 2.0 / (signal + 1)
+        known, averaged = quick[skip:], average[start + skip : stop]
+        smooth_from_mean(known, max(seen - slow + 1, 0), signal, decay, state[9:13], averaged)
+        left = rest[start + skip : stop]
+        for j in range(len(left)):
+            left[j] = known[j] - averaged[j]
 
 
-@kernel
-def _add_distance(values: FloatArray, mean: FloatArray, total: FloatArray) -> None:
-    for j in range(len(total)):
-        total[j] += abs(values[j] - mean[j])
+@indicator(
+    Category.MOMENTUM,
+    inputs="close",
+    parameters={"period": length(10, "distance in bars", low=1)},
+    warm_up=reach.period,
+    scale=Scale.RATIO,
+    reference="close / close `period` bars ago - 1",
+    oracle="TA-Lib ROCP",
+)
+def roc(bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray) -> None:
+    """Rate of change over ``period`` bars, as a **fraction**: 0.01 is one percent up."""
+    newest, older = bars.close[first:], bars.close[first - int(parameters[0]) :]
+    line = out[0][first:]
+    for j in range(len(line)):
+        line[j] = (newest[j] - older[j]) / older[j]
 
 
-@kernel
-def _divide_distance(
-    newest: FloatArray, total: FloatArray, period: int, tie: float, mean: FloatArray
-) -> None:
-    for j in range(len(mean)):
-        spread = total[j] / period
-        index = (newest[j] - mean[j]) / (0.015 * spread)
-        mean[j] = 0.0 if spread <= tie * abs(mean[j]) else index
+def _tsi_reach(parameters: Parameters) -> int:
+    return int(parameters["long"] + parameters["short"] + parameters["signal"]) - 2
+
+
+@indicator(
+    Category.MOMENTUM,
+    inputs="close",
+    parameters={
+        "long": length(25, "length of the first average in bars"),
+        "short": length(13, "length of the second average in bars"),
+        "signal": length(7, "length of the average of the result in bars", low=1),
+    },
+    outputs="tsi signal",
+    warm_up=_tsi_reach,
+    n_states=lambda _: 20,
+    lookback=lambda _: 1,
+    memory=lambda p: (
+        reach.exponential(p["long"])
+        + reach.exponential(p["short"])
+        + reach.exponential(p["signal"])
+    ),
+    scale=Scale.UNBOUNDED,
+    natural_scale=100.0,
+    reference="W. Blau, Momentum, Direction and Divergence, 1995",
+    oracle="TA-Lib EMA, applied to changes and their sizes",
+)
+def tsi(bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray) -> None:
+    """True strength index: changes smoothed twice, in percent of their sizes smoothed twice.
+
+    Between -100 and 100; 0 while the price has not moved at all. Each average starts from the
+    mean of its first values.
+    """
+    long, short, signal = int(parameters[0]), int(parameters[1]), int(parameters[2])
+    n_bars, close = len(bars.close), bars.close
+    moves, sizes = np.empty(min(BLOCK, n_bars)), np.empty(min(BLOCK, n_bars))
+    for start in range(max(first, 1), n_bars, BLOCK):
+        stop = min(start + BLOCK, n_bars)
+        n, seen = stop - start, int(state[0]) + start - first - 1
+        after, before, line = close[start:stop], close[start - 1 : stop - 1], out[0][start:stop]
+        for j in range(n):
+            moves[j] = after[j] - before[j]
+            sizes[j] = abs(moves[j])
+        decay = 1.0 - 2.0 / (long + 1)
+        smooth_from_mean(moves[:n], seen, long, decay, state[1:5], moves[:n])
+        smooth_from_mean(sizes[:n], seen, long, decay, state[5:9], sizes[:n])
+        skip, seen = _seeded(moves[:n], seen, long - 1), max(seen - long + 1, 0)
+        decay = 1.0 - 2.0 / (short + 1)
+        move, size = moves[skip:n], sizes[skip:n]
+        smooth_from_mean(move, seen, short, decay, state[9:13], move)
+        smooth_from_mean(size, seen, short, decay, state[13:17], size)
+        share = line[skip:]
+        for j in range(len(share)):
+            ratio = 100.0 * (move[j] / size[j])
+            share[j] = 0.0 if size[j] == 0.0 else ratio
+        skip, decay = skip + _seeded(move, seen, short - 1), 1.0 - 2.0 / (signal + 1)
+        seen = max(seen - short + 1, 0)
+        smooth_from_mean(
+            line[skip:], seen, signal, decay, state[17:21], out[1][start + skip : stop]
+        )

@@ -1,116 +1,191 @@
 """How far prices move."""
 
 import numpy as np
-import numpy.typing as npt
 
 from trading_pipeline.core.candles import FloatArray
-from trading_pipeline.core.errors import DataError
-from trading_pipeline.indicators._inputs import bars, series, unknown
-from trading_pipeline.indicators._kernels import (
-    average,
-    smooth,
-    true_range,
-    window_moments,
+from trading_pipeline.indicators import reach
+from trading_pipeline.indicators._compiling import kernel
+from trading_pipeline.indicators._prices import bar_ranges
+from trading_pipeline.indicators._smoothing import smooth_from_mean
+from trading_pipeline.indicators._windows import BLOCK, window_mean, window_moments
+from trading_pipeline.indicators.bars import Bars
+from trading_pipeline.indicators.definition import indicator
+from trading_pipeline.indicators.specs import Category, Scale, length
+
+_WILDER = "J. W. Wilder, New Concepts in Technical Trading Systems, 1978, p. 21"
+
+
+@indicator(
+    Category.VOLATILITY,
+    inputs="high low close",
+    warm_up=lambda _: 1,
+    scale=Scale.PRICE,
+    natural_scale=0.01,
+    reference=_WILDER,
+    oracle="TA-Lib TRANGE",
 )
+def true_range(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray
+) -> None:
+    """True range: the range of the bar, stretched to the close before it."""
+    begin = first - 1
+    bar_ranges(bars.high[begin:], bars.low[begin:], bars.close[begin:], out[0][first:])
 
 
-def atr(
-    high: npt.ArrayLike, low: npt.ArrayLike, close: npt.ArrayLike, period: int = 14
-) -> FloatArray:
-    """Compute Wilder's average true range.
+@kernel
+def _average_range(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, line: FloatArray
+) -> None:
+    period, n_bars = int(parameters[0]), len(bars.close)
+    decay = 1.0 - 1.0 / period
+    for start in range(max(first, 1), n_bars, BLOCK):
+        stop = min(start + BLOCK, n_bars)
+        part, begin = line[start:stop], start - 1
+        bar_ranges(bars.high[begin:stop], bars.low[begin:stop], bars.close[begin:stop], part)
+        seen = int(state[0]) + start - first - 1
+        smooth_from_mean(part, seen, period, decay, state[1:], part)
 
-    Parameters
-    ----------
-    high, low, close : array-like of shape (n_bars,)
-        Prices in the quote currency, oldest first.
-    period : int
-        Length of Wilder's smoothing in bars, at least 2.
 
-    Returns
-    -------
-    ndarray of shape (n_bars,)
-        In the quote currency, not negative. The first ``period`` are NaN: a true range needs the
-        close before it.
+@indicator(
+    Category.VOLATILITY,
+    inputs="high low close",
+    parameters={"period": length(14, "length of Wilder's smoothing in bars")},
+    warm_up=reach.period,
+    n_states=lambda _: 4,
+    lookback=lambda _: 1,
+    memory=lambda p: 1 + reach.wilder(p["period"]),
+    scale=Scale.PRICE,
+    reference=_WILDER,
+    oracle="TA-Lib ATR",
+)
+def atr(bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray) -> None:
+    """Wilder's average true range, in the quote currency.
 
-    Raises
-    ------
-    ConfigError
-        If ``period`` is not a whole number of at least 2.
-    DataError
-        If the inputs are not one-dimensional series of numbers of one length.
-
-    Notes
-    -----
-    Causal and recursive: the mean of the first ``period`` true ranges starts it. A NaN makes
-    every later value NaN.
-
-    References
-    ----------
-    J. W. Wilder, New Concepts in Technical Trading Systems, 1978, p. 21. Equals TA-Lib ``ATR``.
-
-    Examples
-    --------
-    >>> atr([5.0, 6.0, 9.0], [4.0, 5.0, 7.0], [4.0, 6.0, 8.0], period=2).tolist()
-    [nan, nan, 2.5]
+    The mean of the first ``period`` true ranges starts it; the first bar has none, because it
+    has no close before it.
     """
-    highs, lows, closes = series(high=high, low=low, close=close)
-    period = bars("period", period, at_least=2)
-    out = unknown(len(closes), period)
-    if len(closes) > period:
-        true_range(highs, lows, closes, out[1:])
-        seed = average(out[1 : period + 1])
-        out[:period], out[period] = np.nan, seed
-        smooth(out[period + 1 :], seed, 1.0 - 1.0 / period, out[period + 1 :])
-    return out
+    _average_range(bars, first, parameters, state, out[0])
 
 
-def realised_volatility(close: npt.ArrayLike, period: int = 24) -> FloatArray:
-    """Compute the realised volatility: the standard deviation of the last log returns.
+@indicator(
+    Category.VOLATILITY,
+    inputs="high low close",
+    parameters={"period": length(14, "length of Wilder's smoothing in bars")},
+    warm_up=reach.period,
+    n_states=lambda _: 4,
+    lookback=lambda _: 1,
+    memory=lambda p: 1 + reach.wilder(p["period"]),
+    scale=Scale.RATIO,
+    natural_scale=0.01,
+    reference="ATR / close",
+    oracle="TA-Lib NATR / 100",
+)
+def natr(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray
+) -> None:
+    """Normalised average true range: the ATR as a **fraction** of the close."""
+    line, close = out[0], bars.close
+    _average_range(bars, first, parameters, state, line)
+    for t in range(first, len(close)):
+        line[t] /= close[t]
 
-    Parameters
-    ----------
-    close : array-like of shape (n_bars,)
-        Closes, above 0, oldest first.
-    period : int
-        Number of returns, at least 2.
 
-    Returns
-    -------
-    ndarray of shape (n_bars,)
-        A fraction **per bar**, not annualised (times the square root of the bars per year for
-        that). The first ``period`` are NaN.
-
-    Raises
-    ------
-    ConfigError
-        If ``period`` is not a whole number of at least 2.
-    DataError
-        If ``close`` is not a one-dimensional series of numbers, or one is not above 0.
-
-    Notes
-    -----
-    Causal: bar t reads bars t - period to t. **Sample** standard deviation (ddof 1) around the
-    mean. A NaN makes the windows that hold it NaN.
-
-    References
-    ----------
-    Equals pandas ``np.log(close).diff().rolling(period).std()``.
-
-    Examples
-    --------
-    >>> realised_volatility([1.0, np.e, 1.0], period=2).round(6).tolist()
-    [nan, nan, 1.414214]
-    """
-    (closes,) = series(close=close)
-    period = bars("period", period, at_least=2)
-    if np.any(closes <= 0.0):
-        at = int(np.argmax(closes <= 0.0))
-        raise DataError(f"close must be above 0, was {closes[at]} at bar {at}", bar=at)
-    out = unknown(len(closes), period)
-    if len(closes) > period:
+@kernel
+def _log_returns(close: FloatArray, returns: FloatArray) -> None:
+    """Write ln of bar by bar before it, of bars 1, 2, ..."""
+    after, before = close[1:], close[:-1]
+    for j in range(len(returns)):
         # The log of the ratio, not the difference of logs, keeps the last digits of a small move.
-        returns = np.log(closes[1:] / closes[:-1])
-        squares = np.empty(len(returns) - period + 1)
-        window_moments(returns, period, np.empty_like(squares), squares)
-        np.sqrt(squares / (period - 1), out=out[period:])
-    return out
+        returns[j] = np.log(after[j] / before[j])
+
+
+@indicator(
+    Category.VOLATILITY,
+    inputs="close",
+    parameters={"period": length(24, "number of returns")},
+    warm_up=reach.period,
+    scale=Scale.RATIO,
+    natural_scale=0.01,
+    reference="the sample standard deviation of log returns",
+    oracle="pandas rolling std of log returns",
+)
+def realised_volatility(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray
+) -> None:
+    """Realised volatility: the standard deviation of the last log returns.
+
+    A fraction **per bar**, not annualised (times the square root of the bars per year for that).
+    Sample deviation around the mean. NaN where a close is not above 0.
+    """
+    period, n_bars = int(parameters[0]), len(bars.close)
+    returns, mean = np.empty(min(BLOCK, n_bars) + period), np.empty(min(BLOCK, n_bars))
+    for start in range(first, n_bars, BLOCK):
+        begin, stop = start - period, min(start + BLOCK, n_bars)
+        moves, line = returns[: stop - begin - 1], out[0][start:stop]
+        _log_returns(bars.close[begin:stop], moves)
+        window_moments(moves, period, mean[: stop - start], line)
+        for j in range(stop - start):
+            line[j] = np.sqrt(line[j] / (period - 1))
+
+
+@indicator(
+    Category.VOLATILITY,
+    inputs="high low",
+    parameters={"period": length(24, low=1)},
+    warm_up=reach.window,
+    scale=Scale.RATIO,
+    natural_scale=0.01,
+    reference="M. Parkinson, Journal of Business 53:1, 1980",
+    oracle="the definition as a loop; pandas rolling mean",
+)
+def parkinson(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray
+) -> None:
+    """Parkinson's volatility of the ranges: sqrt(mean(ln(high / low)^2) / (4 ln 2)).
+
+    A fraction per bar, not annualised.
+    """
+    period, n_bars = int(parameters[0]), len(bars.high)
+    squares, unit = np.empty(min(BLOCK, n_bars) + period), 0.25 / np.log(2.0)
+    for start in range(first, n_bars, BLOCK):
+        begin, stop = start - period + 1, min(start + BLOCK, n_bars)
+        high, low, part = bars.high[begin:stop], bars.low[begin:stop], squares[: stop - begin]
+        for j in range(len(part)):
+            extent = np.log(high[j] / low[j])
+            part[j] = extent * extent
+        line = out[0][start:stop]
+        window_mean(part, period, line)
+        for j in range(len(line)):
+            line[j] = np.sqrt(unit * line[j])
+
+
+@indicator(
+    Category.VOLATILITY,
+    inputs="open high low close",
+    parameters={"period": length(24, low=1)},
+    warm_up=reach.window,
+    scale=Scale.RATIO,
+    natural_scale=0.01,
+    reference="M. Garman and M. Klass, Journal of Business 53:1, 1980",
+    oracle="the definition as a loop; pandas rolling mean",
+)
+def garman_klass(
+    bars: Bars, first: int, parameters: FloatArray, state: FloatArray, out: FloatArray
+) -> None:
+    """Garman-Klass volatility: sqrt(mean(ln(high / low)^2 / 2 - (2 ln 2 - 1) ln(close / open)^2)).
+
+    A fraction per bar, not annualised.
+    """
+    period, n_bars = int(parameters[0]), len(bars.high)
+    terms, share = np.empty(min(BLOCK, n_bars) + period), 2.0 * np.log(2.0) - 1.0
+    for start in range(first, n_bars, BLOCK):
+        begin, stop = start - period + 1, min(start + BLOCK, n_bars)
+        high, low, part = bars.high[begin:stop], bars.low[begin:stop], terms[: stop - begin]
+        opened, close = bars.open[begin:stop], bars.close[begin:stop]
+        for j in range(len(part)):
+            extent, body = np.log(high[j] / low[j]), np.log(close[j] / opened[j])
+            part[j] = 0.5 * (extent * extent) - share * (body * body)
+        line = out[0][start:stop]
+        window_mean(part, period, line)
+        for j in range(len(line)):
+            line[j] = np.sqrt(line[j])

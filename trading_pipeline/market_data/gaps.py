@@ -1,12 +1,13 @@
 """Missing bars, and which of them are explained.
 
-A gap is explained if it is a listed halt, if every other symbol of the venue is silent in it, or
-if a second source lacks it too. Explained gaps never block; an unexplained gap blocks the rows
-within the longest finite window after it. Nothing is filled.
+A gap is explained if it is a listed halt, if every other symbol of the venue is silent in it, if
+a second source lacks it too, or if nobody traded in it. Explained gaps never block; an unexplained
+gap blocks the rows within the longest finite window after it. Nothing is filled here; what may
+fill a hole is decided in ``market_data.repair``.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
@@ -22,6 +23,12 @@ from trading_pipeline.market_data.halts import halted_intervals
 OpenTimes: TypeAlias = pl.Series | IntArray
 """Open times, ascending: a Datetime series in UTC, or int64 microseconds since 1970."""
 
+NOBODY_ASKED = "nobody was asked"
+"""Evidence of an unexplained gap that no proof is about."""
+
+_Judged: TypeAlias = "tuple[GapClass, str]"
+# A single symbol may be thin, and is silent often while the venue trades.
+_ENOUGH = 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -32,6 +39,7 @@ class GapClass(StrEnum):
     LISTED_HALT = "listed halt"
     VENUE_SILENT = "venue silent"
     SECOND_SOURCE = "second source agrees"
+    NO_TRADE = "no trade"
     UNEXPLAINED = "unexplained"
 
     @property
@@ -42,12 +50,33 @@ class GapClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A run of ``n_bars`` missing bars of one class: ``start <= open_time < end``, UTC."""
+    """A run of ``n_bars`` missing bars of one class: ``start <= open_time < end``, UTC.
+
+    ``evidence`` says in words what the class rests on; gaps are equal whatever the words.
+    """
 
     start: datetime
     end: datetime
     n_bars: int
     kind: GapClass
+    evidence: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What asking about missing bars with ``start <= open_time < end`` (UTC) found.
+
+    ``is_contradiction`` says that the venue's own trades lie there: then neither the silence of
+    other symbols nor a second source without the candle explains the hole. ``traded_elsewhere``
+    says that another venue has candles there: then the silence of a single symbol does not either.
+    """
+
+    start: datetime
+    end: datetime
+    kind: GapClass
+    evidence: str
+    is_contradiction: bool = False
+    traded_elsewhere: bool = False
 
 
 def find_gaps(
@@ -59,7 +88,9 @@ def find_gaps(
     venue: str,
     others: Sequence[OpenTimes] = (),
     second_source: OpenTimes | None = None,
+    proofs: Sequence[Proof] = (),
     listed: datetime | None = None,
+    delisted: datetime | None = None,
     now: datetime | None = None,
 ) -> tuple[Gap, ...]:
     """Return the runs of missing bars, oldest first; a partly explained gap is split.
@@ -74,13 +105,18 @@ def find_gaps(
         Whose listed halts count, such as ``binance``.
     others : sequence of Series or ndarray
         Open times, in the same timeframe, of other symbols of the venue. A bar is silent when
-        none of them has it and at least one of them has candles both before and after it.
+        none of them has it and at least one of them has candles both before and after it; two
+        where a proof says that another venue has candles there.
     second_source : Series or ndarray, optional
         Open times of the same symbol elsewhere. It agrees when it lacks the bar and has candles
         both before and after it.
+    proofs : sequence of Proof
+        What asking about earlier gaps of the series found; of two about one bar the later counts.
     listed : datetime, optional
         Open time of the symbol's first candle ever; bars before it are no gaps. Left out, it is
         the first of ``open_times``: pass it when these are only a part of the history.
+    delisted : datetime, optional
+        Bars from then on are no gaps.
     now : datetime, optional
         Bars that are not closed by then are not missing.
 
@@ -96,10 +132,11 @@ def find_gaps(
     begin = max(_us(start), first)
     begin += -begin % step
     stop = _us(end) if now is None else min(_us(end), _us(now) // step * step)
+    stop = stop if delisted is None else min(stop, _us(delisted))
     expected = np.arange(begin, max(begin, stop), step, dtype=np.int64)
     missing = expected[~np.isin(expected, times)]
-    kinds = _classify(missing, timeframe, venue, others, second_source)
-    return tuple(_runs(missing, kinds, step))
+    judged = _classify(missing, timeframe, venue, others, second_source, proofs)
+    return tuple(_runs(missing, judged, step))
 
 
 def blocked_rows(
@@ -148,50 +185,77 @@ def _classify(
     venue: str,
     others: Sequence[OpenTimes],
     second_source: OpenTimes | None,
-) -> list[GapClass]:
-    is_halt = np.zeros(len(missing), dtype=np.bool_)
-    for halt_start, halt_end in halted_intervals(venue, timeframe):
+    proofs: Sequence[Proof],
+) -> list[_Judged]:
+    halts = np.zeros(len(missing), dtype=np.int64)
+    intervals = halted_intervals(venue, timeframe)
+    for number, (halt_start, halt_end) in enumerate(intervals, start=1):
         bar_end = missing + timeframe.microseconds
-        is_halt |= (missing >= _us(halt_start)) & (bar_end <= _us(halt_end))
-    is_silent = _silence(missing, [_epoch_us(times, "others") for times in others])
+        halts[(missing >= _us(halt_start)) & (bar_end <= _us(halt_end))] = number
+    n_silent = _silence(missing, [_epoch_us(times, "others") for times in others])
     agreed = [] if second_source is None else [_epoch_us(second_source, "second_source")]
-    is_agreed = _silence(missing, agreed)
-    return [
-        GapClass.LISTED_HALT
-        if halted
-        else GapClass.VENUE_SILENT
-        if silent
-        else GapClass.SECOND_SOURCE
-        if absent
-        else GapClass.UNEXPLAINED
-        for halted, silent, absent in zip(is_halt, is_silent, is_agreed, strict=True)
-    ]
+    n_agreed = _silence(missing, agreed)
+    asked = np.zeros(len(missing), dtype=np.int64)
+    for number, proof in enumerate(proofs, start=1):
+        asked[(missing >= _us(proof.start)) & (missing < _us(proof.end))] = number
+    silent = (GapClass.VENUE_SILENT, _silent_words(len(others)))
+    second = (GapClass.SECOND_SOURCE, "the second source lacks it too")
+    judged = []
+    for halt, quiet, absent, number in zip(
+        halts.tolist(), n_silent.tolist(), n_agreed.tolist(), asked.tolist(), strict=True
+    ):
+        found = proofs[number - 1] if number else None
+        if halt:
+            judged.append((GapClass.LISTED_HALT, _halt_words(intervals[halt - 1])))
+        elif found is not None and found.is_contradiction:
+            judged.append((found.kind, found.evidence))
+        elif quiet >= _ENOUGH or (quiet and not (found is not None and found.traded_elsewhere)):
+            judged.append(silent)
+        elif absent:
+            judged.append(second)
+        elif found is not None:
+            judged.append((found.kind, found.evidence))
+        else:
+            judged.append((GapClass.UNEXPLAINED, NOBODY_ASKED))
+    return judged
 
 
-def _silence(missing: IntArray, witnesses: Sequence[IntArray]) -> BoolArray:
-    witnessed = np.zeros(len(missing), dtype=np.bool_)
+def _halt_words(interval: tuple[datetime, datetime]) -> str:
+    return f"listed, {interval[0]:%Y-%m-%d %H:%M} to {interval[1]:%Y-%m-%d %H:%M} UTC"
+
+
+def _silent_words(n_others: int) -> str:
+    if n_others == 1:
+        return "the other symbol of the venue is silent too"
+    return f"all {n_others} other symbols of the venue are silent too"
+
+
+def _silence(missing: IntArray, witnesses: Sequence[IntArray]) -> IntArray:
+    """Return how many witnesses are silent at each bar; 0 where one of them is not."""
+    witnessed = np.zeros(len(missing), dtype=np.int64)
     contradicted = np.zeros(len(missing), dtype=np.bool_)
     for times in witnesses:
         if len(times):
-            witnessed |= (times[0] < missing) & (missing < times[-1])
+            witnessed += (times[0] < missing) & (missing < times[-1])
             contradicted |= np.isin(missing, times)
-    return witnessed & ~contradicted
+    return np.where(contradicted, 0, witnessed)
 
 
-def _runs(missing: IntArray, kinds: Sequence[GapClass], step: int) -> Iterator[Gap]:
+def _runs(missing: IntArray, judged: Sequence[_Judged], step: int) -> Iterator[Gap]:
     begin = 0
     for here in range(1, len(missing) + 1):
         is_same_run = (
             here < len(missing)
             and missing[here] - missing[here - 1] == step
-            and kinds[here] is kinds[begin]
+            and judged[here] == judged[begin]
         )
         if not is_same_run:
             yield Gap(
                 start=_EPOCH + int(missing[begin]) * _MICROSECOND,
                 end=_EPOCH + int(missing[here - 1] + step) * _MICROSECOND,
                 n_bars=here - begin,
-                kind=kinds[begin],
+                kind=judged[begin][0],
+                evidence=judged[begin][1],
             )
             begin = here
 

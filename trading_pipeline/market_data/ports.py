@@ -1,5 +1,6 @@
 """The port through which candles come in."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -62,3 +63,32 @@ class CandleSource(Protocol):
         settled once they were fetched completely.
         """
         ...
+
+
+class CandleHistory(Protocol):
+    """What is asked of a second source: candles, and no more."""
+
+    def candles(
+        self, symbol: Symbol, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> pl.DataFrame:
+        """Return the closed candles with ``start <= open_time < end``, as a candle source does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SecondSource:
+    """Somebody else to ask about a gap.
+
+    Parameters
+    ----------
+    name : str
+        As the settings name it: ``archive``, ``rest``, ``yahoo``, ``kraken``.
+    same_venue : bool
+        Whether its candles are of the very market: only then may one replace a missing one. The
+        candles of another venue only say whether there was trading.
+    source : CandleHistory
+    """
+
+    name: str
+    same_venue: bool
+    source: CandleHistory

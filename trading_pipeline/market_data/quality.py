@@ -22,7 +22,9 @@ class QualityReport:
 
     ``expected`` counts the bars that are closed and not before the listing; it is ``present`` plus
     ``missing``, and ``missing`` is ``explained`` plus ``unexplained``. ``first`` and ``last`` are
-    open times of candles, None without any. ``gaps`` are cut to the month.
+    open times of candles, None without any. ``gaps`` are cut to the month. ``repaired`` counts the
+    candles that filled a hole, ``revised`` those that the source changed after they were stored,
+    ``quarantined`` the rows that were refused and are kept with a reason.
     """
 
     month: Month
@@ -35,6 +37,9 @@ class QualityReport:
     first: datetime | None
     last: datetime | None
     gaps: tuple[Gap, ...]
+    repaired: int = 0
+    revised: int = 0
+    quarantined: int = 0
 
     @property
     def n_dropped(self) -> int:
@@ -86,6 +91,10 @@ def assess(
     gaps: Sequence[Gap],
     dropped_counts: Mapping[str, int],
     now: datetime,
+    *,
+    repaired: int = 0,
+    revised: int = 0,
+    quarantined: int = 0,
 ) -> QualityReport:
     """Return the quality of one month.
 
@@ -97,6 +106,8 @@ def assess(
         From :func:`~trading_pipeline.market_data.gaps.find_gaps`; cut to the month here.
     dropped_counts : mapping of str to int
         Raw rows of the month that cleaning dropped, by reason.
+    repaired, revised, quarantined : int
+        As counted where the rows are stored.
     """
     closed_end = min(month.end, timeframe.floor(now.astimezone(UTC)))
     is_inside = pl.col("open_time").is_between(month.start, closed_end, closed="left")
@@ -117,6 +128,9 @@ def assess(
         first=inside[0] if len(inside) else None,
         last=inside[-1] if len(inside) else None,
         gaps=cut,
+        repaired=repaired,
+        revised=revised,
+        quarantined=quarantined,
     )
 
 

@@ -37,6 +37,7 @@ class GapRow:
     n_bars: int
     kind: str
     is_explained: bool
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,11 @@ class DataQuality:
         return sum(row.dropped for row in self.months)
 
 
+def _row_of(gap: Gap) -> GapRow:
+    kind = gap.kind
+    return GapRow(gap.start, gap.end, gap.n_bars, kind.value, kind.is_explained, gap.evidence)
+
+
 def _joined(gaps: Iterable[Gap]) -> list[GapRow]:
     rows: list[GapRow] = []
     for gap in gaps:
@@ -108,5 +114,5 @@ def _joined(gaps: Iterable[Gap]) -> list[GapRow]:
             n_bars = rows[-1].n_bars + gap.n_bars
             rows[-1] = replace(rows[-1], end=gap.end, n_bars=n_bars)
         else:
-            rows.append(GapRow(gap.start, gap.end, gap.n_bars, kind, gap.kind.is_explained))
+            rows.append(_row_of(gap))
     return rows

@@ -1,7 +1,7 @@
 """Leakage detection: what a function says about the past must not change when time goes on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -27,6 +27,8 @@ class Leak:
         Key of the first of them.
     then, later : str
         Its value with the known rows only, and with all rows; ``absent`` where there was no row.
+    change : str
+        What was done to the rows after the cut: ``added``, or ``replaced by noise``.
     """
 
     column: str
@@ -35,10 +37,12 @@ class Leak:
     first: datetime
     then: str
     later: str
+    change: str = "added"
 
     def __str__(self) -> str:
         return (
-            f"{self.column} changes in {self.n_rows} rows when rows after {self.cut} are added; "
+            f"{self.column} changes in {self.n_rows} rows when rows after {self.cut} are "
+            f"{self.change}; "
             f"first at {self.first.isoformat()}: {self.then} became {self.later}"
         )
 
@@ -80,8 +84,7 @@ def prefix_replay(
     It shows leaks from rows after a cut. What leaks within every cut alike, such as a candle that
     carries a later price, needs another test.
     """
-    if not cuts or any(not 1 <= cut <= frame.height for cut in cuts):
-        raise ConfigError(f"cuts must lie in 1 .. {frame.height}, were {list(cuts)[:20]}")
+    _refuse_cuts(frame, cuts)
     later = _answer(function, frame, key)
     leaks: list[Leak] = []
     for cut in cuts:
@@ -95,6 +98,104 @@ def prefix_replay(
         past = later.filter(pl.col(key) <= known[key][-1])
         leaks.extend(_compare(then, past, key, cut))
     return tuple(leaks)
+
+
+def future_perturbation(
+    function: Callable[[pl.DataFrame], pl.DataFrame],
+    frame: pl.DataFrame,
+    cuts: Sequence[int],
+    *,
+    key: str = "open_time",
+    seed: int = 0,
+) -> tuple[Leak, ...]:
+    """Replace the rows after each cut by noise, and compare what ``function`` says before it.
+
+    It finds what :func:`prefix_replay` may not: a function that reads the future only where there
+    is one, such as a window that is centred except at the end.
+
+    Parameters
+    ----------
+    function, frame, cuts, key
+        As in :func:`prefix_replay`.
+    seed : int
+        Of the noise: every later row's floats times one factor between 1/2 and 2, so that candles
+        stay candles.
+
+    Returns
+    -------
+    tuple of Leak
+        By cut, then by column; ``then`` is the value with the real rows.
+
+    Raises
+    ------
+    ConfigError
+        If there is no cut, or one is out of range.
+    DataError
+        If ``function`` answers with other columns or without ``key``.
+    """
+    _refuse_cuts(frame, cuts)
+    real = _answer(function, frame, key)
+    draws = np.random.default_rng(seed)
+    leaks: list[Leak] = []
+    for cut in cuts:
+        factors = np.exp2(draws.uniform(-1.0, 1.0, frame.height))
+        factors[:cut] = 1.0
+        floats = [name for name, kind in frame.schema.items() if kind.is_float() and name != key]
+        noisy = frame.with_columns(pl.col(name) * pl.lit(pl.Series(factors)) for name in floats)
+        known = pl.col(key) <= frame[key][cut - 1]
+        then, later = real.filter(known), _answer(function, noisy, key).filter(known)
+        leaks.extend(
+            replace(leak, change="replaced by noise") for leak in _compare(then, later, key, cut)
+        )
+    return tuple(leaks)
+
+
+def find_leaks(
+    function: Callable[[pl.DataFrame], pl.DataFrame],
+    frame: pl.DataFrame,
+    *,
+    key: str = "open_time",
+    cuts: Sequence[int] | None = None,
+) -> tuple[Leak, ...]:
+    """Replay prefixes and perturb the future at :func:`thorough_cuts`, over every column.
+
+    Parameters
+    ----------
+    function, frame, key
+        As in :func:`prefix_replay`.
+    cuts : sequence of int, optional
+        Other cuts.
+
+    Returns
+    -------
+    tuple of Leak
+        Of the replay, then of the perturbation; empty if no value of the past depends on what
+        follows it.
+    """
+    chosen = thorough_cuts(frame.height) if cuts is None else cuts
+    replayed = prefix_replay(function, frame, chosen, key=key)
+    return replayed + future_perturbation(function, frame, chosen, key=key)
+
+
+def thorough_cuts(n_rows: int, n_spread: int = 8, run: int = 30) -> tuple[int, ...]:
+    """Return cuts that are spread, and ``run`` in a row in the middle.
+
+    A leak that shows at some cuts only, such as a backward fill or a day that is not over, is
+    met by cuts in a row.
+
+    Examples
+    --------
+    >>> thorough_cuts(100, 4, 3)
+    (24, 49, 50, 51, 74, 99)
+    """
+    middle = max(1, (n_rows - run) // 2 + 1)
+    consecutive = range(middle, min(middle + run, n_rows))
+    return tuple(sorted({*default_cuts(n_rows, n_spread), *consecutive}))
+
+
+def _refuse_cuts(frame: pl.DataFrame, cuts: Sequence[int]) -> None:
+    if not cuts or any(not 1 <= cut <= frame.height for cut in cuts):
+        raise ConfigError(f"cuts must lie in 1 .. {frame.height}, were {list(cuts)[:20]}")
 
 
 def default_cuts(n_rows: int, n_cuts: int = 8) -> tuple[int, ...]:

@@ -4,6 +4,14 @@ Dagster's resources and the command line both build what they need here, so that
 differ.
 """
 
+from trading_pipeline.wiring.live import (
+    broadcast,
+    cache,
+    collector,
+    event_stream,
+    shown_quotes,
+    stream_label,
+)
 from trading_pipeline.wiring.parameters import (
     aggregation,
     backtest_settings,
@@ -17,9 +25,16 @@ from trading_pipeline.wiring.parameters import (
     risk_limits,
     rule_strategies,
     signal_sources,
+    smart_money_settings,
     strategy_version,
     triple_barrier,
     walk_forward,
+)
+from trading_pipeline.wiring.quality import (
+    candles_known_at,
+    coverage,
+    rows_beside_candles,
+    stored_months,
 )
 from trading_pipeline.wiring.stores import (
     account,
@@ -33,6 +48,7 @@ from trading_pipeline.wiring.stores import (
     waiting_signals,
     warehouse_path,
 )
+from trading_pipeline.wiring.universe import delisted_words, stranded_positions, universe
 from trading_pipeline.wiring.venue import (
     VenueAccess,
     quotes,
@@ -43,10 +59,17 @@ __all__ = [
     "account",
     "aggregation",
     "backtest_settings",
+    "broadcast",
+    "cache",
+    "candles_known_at",
     "champions",
+    "collector",
     "costs",
+    "coverage",
     "decision_latency",
     "decision_recipe",
+    "delisted_words",
+    "event_stream",
     "feature_settings",
     "forecaster",
     "indicator_requests",
@@ -59,10 +82,17 @@ __all__ = [
     "quotes",
     "reports_folder",
     "risk_limits",
+    "rows_beside_candles",
     "rule_strategies",
+    "shown_quotes",
     "signal_sources",
+    "smart_money_settings",
+    "stored_months",
+    "stranded_positions",
     "strategy_version",
+    "stream_label",
     "triple_barrier",
+    "universe",
     "waiting_signals",
     "walk_forward",
     "warehouse_path",

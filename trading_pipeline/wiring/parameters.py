@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trading_pipeline.models.xgboost_model import XGBoostForecaster
     from trading_pipeline.risk.limits import RiskLimits
     from trading_pipeline.signals.aggregate import Aggregation
+    from trading_pipeline.smart_money.settings import SmartMoneySettings
     from trading_pipeline.strategies.base import Strategy
     from trading_pipeline.validation.walk_forward import WalkForward
 
@@ -93,11 +94,19 @@ def triple_barrier(settings: Settings) -> "TripleBarrier":
 
 
 def indicator_requests(settings: Settings) -> tuple["IndicatorRequest", ...]:
-    """Return the indicators that are enabled, with their parameters."""
-    from trading_pipeline.indicators.catalog import IndicatorRequest, indicator_spec
+    """Return the indicators that are enabled, with their parameters.
 
+    Raises
+    ------
+    ConfigError
+        If one of ``indicators.more`` or a parameter of it is unknown, or a plugin is not found.
+    """
+    from trading_pipeline.indicators.catalog import IndicatorRequest, indicator_spec
+    from trading_pipeline.wiring.plugins import load_plugins
+
+    load_plugins(settings.indicators.plugins, settings.home)
     requests: list[IndicatorRequest] = []
-    for name, values in settings.indicators.model_dump().items():
+    for name, values in settings.indicators.model_dump(exclude={"more", "plugins"}).items():
         if not values["enabled"]:
             continue
         if name == "ema":
@@ -106,7 +115,18 @@ def indicator_requests(settings: Settings) -> tuple["IndicatorRequest", ...]:
         known = indicator_spec(name).parameters
         chosen = {key: value for key, value in values.items() if key in known}
         requests.append(IndicatorRequest.of(name, **chosen))
+    for name, further in settings.indicators.more.items():
+        if further.get("enabled", True):
+            parameters = {key: value for key, value in further.items() if key != "enabled"}
+            requests.append(IndicatorRequest.of(name, **parameters))
     return tuple(requests)
+
+
+def smart_money_settings(settings: Settings) -> "SmartMoneySettings":
+    """Return the parameters of the smart-money concepts."""
+    from trading_pipeline.smart_money.settings import SmartMoneySettings
+
+    return SmartMoneySettings(**settings.smart_money.model_dump())
 
 
 def feature_settings(settings: Settings) -> "FeatureSettings":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trading_pipeline.adapters.storage.lake import Lake
 from trading_pipeline.config import Settings
+from trading_pipeline.core.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from trading_pipeline.adapters.storage.kill_switch import KillSwitchFile
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
 def lake(settings: Settings) -> Lake:
     """Return the lake of the active profile."""
-    return Lake(settings.storage_root / "lake")
+    root = settings.lake_root
+    if not root.startswith("s3://"):
+        return Lake(Path(root))
+    from trading_pipeline.adapters.storage.s3_objects import S3Objects
+
+    # Another place, another folder: copies are told apart by their names within one lake only.
+    cache = settings.storage_root / "cache" / f"lake-{fingerprint(root)[:16]}"
+    return Lake(S3Objects(root, cache, cache_bytes=settings.storage.lake_cache_mb * 1_000_000))
 
 
 def models(settings: Settings) -> "ModelStore":

@@ -1,7 +1,8 @@
 """The lake against the libraries that read and write partitioned Parquet."""
 
+import io
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from trading_pipeline.adapters.storage.lake import Lake, month_address
+from trading_pipeline.adapters.storage.part_codec import encode
 from trading_pipeline.core.candles import CANDLE_SCHEMA
 from trading_pipeline.core.timeframe import Timeframe
 from trading_pipeline_tests.benchmarks.inputs import FIRST_MONTH, SYMBOLS, month_frames
@@ -19,7 +21,7 @@ _COLUMNS = list(CANDLE_SCHEMA)
 
 
 def reading(bench: Bench) -> Generator[Comparison, None, None]:
-    """Yield comparisons of reading one symbol's month: the same Parquet files on both sides."""
+    """Yield comparisons of reading one symbol's month out of many, as float64 on both sides."""
     import pyarrow as pa
     from pyarrow import dataset
 
@@ -29,8 +31,9 @@ def reading(bench: Bench) -> Generator[Comparison, None, None]:
         for symbol, month, rows in month_frames(timeframe, bench.sizes.n_months):
             address = month_address(_TABLE, _VENUE, symbol, Timeframe(timeframe), month)
             lake.commit(address, rows, fingerprint="bench")
-        # The manifests stay behind: a data set takes every file of its folder for Parquet.
-        shutil.copytree(lake.root, copy, ignore=shutil.ignore_patterns("*.json", ".locks"))
+            # As a user of polars writes it: our files hold decimals, which is not the same result.
+            (copy / address.path).mkdir(parents=True)
+            rows.write_parquet(copy / address.path / "part-0.parquet", compression="zstd")
         month = FIRST_MONTH.shift(bench.sizes.n_months // 2)
         wanted = month_address(_TABLE, _VENUE, SYMBOLS[1], Timeframe(timeframe), month)
         n_rows = lake.read(wanted).height
@@ -57,9 +60,9 @@ def reading(bench: Bench) -> Generator[Comparison, None, None]:
                 ),
                 lambda ours, theirs: _frame_difference(ours, pl.from_arrow(theirs)),
                 goal,
-                f"{n_rows:,} rows of {len(SYMBOLS) * bench.sizes.n_months} partitions, the same "
-                f"files; ours reads the manifest and verifies the SHA-256, the peer verifies "
-                f"nothing; {how}",
+                f"{n_rows:,} rows of {len(SYMBOLS) * bench.sizes.n_months} partitions in the same "
+                "folders, the peer's files as polars writes them; ours reads the manifest and "
+                f"verifies the SHA-256, the peer verifies nothing; {how}",
             )
 
 
@@ -79,6 +82,7 @@ def writing(bench: Bench) -> Generator[Comparison, None, None]:
         for symbol, month, rows in month_frames(timeframe.name, bench.sizes.n_months)
     ]
     frame = pl.concat(frames)
+    share = _share_of_bytes([rows.drop("symbol", "month") for rows in frames])
     ours, theirs = bench.folder / "write-lake", bench.folder / "write-polars"
     by_key = {
         (symbol.key, month.key): month_address(_TABLE, _VENUE, symbol, timeframe, month)
@@ -88,9 +92,9 @@ def writing(bench: Bench) -> Generator[Comparison, None, None]:
 
     def commit() -> Lake:
         lake = Lake(ours)
-        parts = frame.partition_by("symbol", "month", as_dict=True, include_key=False)
-        for key, rows in parts.items():
-            lake.commit(by_key[key[0], key[1]], rows, fingerprint="bench")
+        lake.commit_all(
+            ((by_key[key], rows) for key, rows in _by_symbol_and_month(frame)), fingerprint="bench"
+        )
         return lake
 
     def sink() -> Path:
@@ -112,13 +116,39 @@ def writing(bench: Bench) -> Generator[Comparison, None, None]:
 
     yield Comparison(
         f"lake-write/{timeframe}",
-        Side("Lake.commit per partition", commit, partial(_empty, ours)),
+        Side("Lake.commit_all", commit, partial(_empty, ours)),
         Side(f"polars {pl.__version__} PartitionBy", sink, partial(_empty, theirs)),
         difference,
         1.5,
         f"{frame.height:,} rows into {len(by_key)} partitions, zstd; ours adds SHA-256, a manifest "
-        "and a flush to the disk per partition, the peer leaves its bytes in the page cache",
+        "and a flush to the disk per partition, the peer leaves its bytes in the page cache. "
+        f"Our files take {share:.2f} of the bytes of the peer's (goal 0.60)",
     )
+
+
+def _by_symbol_and_month(
+    frame: pl.DataFrame,
+) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:
+    # Ten times as fast as partition_by where a key's rows stand together; right wherever they do.
+    runs = frame.select(pl.struct("symbol", "month").rle().alias("run")).unnest("run")
+    pieces: dict[tuple[str, str], list[pl.DataFrame]] = {}
+    start = 0
+    for length, key in runs.iter_rows():
+        piece = frame[start : start + length].drop("symbol", "month")
+        pieces.setdefault((key["symbol"], key["month"]), []).append(piece)
+        start += length
+    for key, found in pieces.items():
+        yield key, found[0] if len(found) == 1 else pl.concat(found)
+
+
+def _share_of_bytes(months: list[pl.DataFrame]) -> float:
+    ours = sum(len(encode(rows).content) for rows in months)
+    theirs = 0
+    for rows in months:
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer, compression="zstd", statistics=True)
+        theirs += len(buffer.getvalue())
+    return ours / theirs
 
 
 def _empty(folder: Path) -> None:

@@ -39,12 +39,13 @@ class Sizes:
     write_timeframe: str
     chart_bars: int
     dagster_months: int
+    n_resampled: int
     min_rounds: int = 8
     enough_s: float = 1.5
 
 
-FULL = Sizes("full", 1_000_000, 24, ("1h", "1m"), "1m", 17_520, 12)
-QUICK = Sizes("quick", 200_000, 6, ("1h", "5m"), "5m", 8_760, 3)
+FULL = Sizes("full", 1_000_000, 24, ("1h", "1m"), "1m", 17_520, 12, 10_000_000)
+QUICK = Sizes("quick", 200_000, 6, ("1h", "5m"), "5m", 8_760, 3, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

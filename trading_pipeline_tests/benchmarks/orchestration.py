@@ -147,7 +147,7 @@ def _loop(settings: "Settings", venue: "VenueAccess", *, is_whole: bool) -> "Lak
             # As in a run: what is read before is read once per asset and symbol.
             stored = StoredTable(lake, settings, table)
             months = (
-                RawMonths(settings, venue)
+                RawMonths(settings, venue, stored)
                 if table == "raw_candles"
                 else ValidatedMonths(settings, StoredTable(lake, settings, "raw_candles"))
             )

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from trading_pipeline.core.errors import ConfigError
-from trading_pipeline_tests.benchmarks import indicators, lake, orchestration, pdf
+from trading_pipeline_tests.benchmarks import (
+    archive,
+    indicators,
+    lake,
+    orchestration,
+    pdf,
+    resampling,
+    smart_money,
+)
 from trading_pipeline_tests.benchmarks.measure import (
     Bench,
     Comparison,
@@ -14,6 +22,7 @@ from trading_pipeline_tests.benchmarks.measure import (
     ResultsDifferError,
     measure,
 )
+from trading_pipeline_tests.benchmarks.peers import PeerMissingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +35,11 @@ class Suite:
 
 SUITES = {
     "indicators": Suite(indicators.comparisons, ("talib",)),
+    "smart-money": Suite(smart_money.comparisons),
     "lake-read": Suite(lake.reading, ("pyarrow",)),
     "lake-write": Suite(lake.writing, ("polars",)),
+    "archive-import": Suite(archive.comparisons, ("polars",)),
+    "resample": Suite(resampling.comparisons, ("polars", "duckdb")),
     "pdf": Suite(pdf.comparisons, ("matplotlib", "pypdf")),
     "orchestration": Suite(orchestration.comparisons),
 }
@@ -64,11 +76,15 @@ def run(
             continue
         seen: list[str] = []
         with closing(suite.comparisons(bench)) as comparisons:
-            for comparison in comparisons:
-                seen.append(comparison.name)
-                if only in (None, name, comparison.name):
-                    announce(comparison.name)
-                    yield _measured(comparison, bench)
+            try:
+                for comparison in comparisons:
+                    seen.append(comparison.name)
+                    if only in (None, name, comparison.name):
+                        announce(comparison.name)
+                        yield _measured(comparison, bench)
+            except PeerMissingError as error:
+                yield NotTimed(name, "skipped", error.message)
+                continue
         if only is not None and only not in (name, *seen):
             raise ConfigError.unknown_name("benchmark", only, seen)
 

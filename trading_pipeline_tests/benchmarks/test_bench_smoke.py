@@ -1,13 +1,15 @@
 """The benchmarks run, and refuse what must not be timed; the figures are not judged here."""
 
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from trading_pipeline.core.errors import ConfigError
+from trading_pipeline.core.errors import ConfigError, DataError
 from trading_pipeline_tests.benchmarks import orchestration, pdf
 from trading_pipeline_tests.benchmarks.__main__ import main
 from trading_pipeline_tests.benchmarks.measure import (
@@ -22,10 +24,11 @@ from trading_pipeline_tests.benchmarks.measure import (
     Verdict,
     measure,
 )
+from trading_pipeline_tests.benchmarks.peers import Worker, peer_python
 from trading_pipeline_tests.benchmarks.results import table_of, write_results
 from trading_pipeline_tests.benchmarks.suites import SUITES, NotTimed, Suite, run
 
-TINY = Sizes("tiny", 2_000, 2, ("1h",), "1h", 300, 1, min_rounds=2, enough_s=0.0)
+TINY = Sizes("tiny", 2_000, 2, ("1h",), "1h", 300, 1, 3_000, min_rounds=2, enough_s=0.0)
 
 
 def differ(ours, theirs):
@@ -54,13 +57,17 @@ def printed(results):
     return captured.get()
 
 
-@pytest.mark.parametrize("name", ["indicators", "lake-read", "lake-write"])
+@pytest.mark.parametrize(
+    "name", ["indicators", "lake-read", "lake-write", "archive-import", "resample"]
+)
 def test_every_benchmark_of_a_suite_becomes_a_row_with_a_ratio(name, tmp_path):
     results = list(run(Bench(TINY, tmp_path), name))
     assert [result for result in results if not isinstance(result, Reading)] == []
     table = printed(results)
     for result in results:
-        assert f"{result.ratio:.2f} (" in next(r for r in table.splitlines() if result.name in r)
+        assert f"{result.ratio:.2f} (" in next(
+            r for r in table.splitlines() if f"{result.name} " in r
+        )
 
 
 @pytest.mark.parametrize("suite", [pdf, orchestration], ids=["pdf", "orchestration"])
@@ -95,6 +102,31 @@ def test_a_peer_that_is_not_installed_is_skipped_by_name(tmp_path, monkeypatch):
     (skipped,) = run(Bench(TINY, tmp_path), "a")
     assert skipped.outcome == "skipped"
     assert "no_such_peer" in printed([skipped])
+
+
+def test_a_peer_that_cannot_be_installed_is_skipped_with_the_reason(tmp_path, monkeypatch):
+    def comparisons(bench):
+        peer_python(bench.folder / "peers", "--no-such-option")
+        yield pair(1, 1, [])
+
+    monkeypatch.setitem(SUITES, "a", Suite(comparisons))
+    (skipped,) = run(Bench(TINY, tmp_path), "a")
+    assert skipped.outcome == "skipped"
+    assert "--no-such-option cannot be installed" in skipped.reason
+
+
+def test_a_worker_answers_line_by_line_and_its_end_is_an_error(tmp_path):
+    script = tmp_path / "echo.py"
+    script.write_text(
+        "import sys\nprint('noise')\n"
+        "for line in sys.stdin:\n    print('worker:', line.strip() * 2, flush=True)\n    "
+        "if line.startswith('end'): break\n"
+    )
+    with Worker(Path(sys.executable), script) as worker:
+        assert worker.ask("ab") == "abab"
+        assert worker.ask("end") == "endend"
+        with pytest.raises((DataError, BrokenPipeError)):
+            worker.ask("ab")
 
 
 def test_each_side_goes_first_as_often_as_the_other():

@@ -15,7 +15,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRADING = Path(sys.executable).with_name("trading")
-_OURS = ("TRADING_", "DAGSTER_", "DATABASE_URL", "LOG_LEVEL", "DRY_RUN")
+_OURS = ("TRADING_", "DAGSTER_", "DATABASE_URL", "REDIS_URL", "LOG_LEVEL", "DRY_RUN")
 
 QUICK = {
     "TRADING__WALK_FORWARD__TRAIN_MONTHS": "1",

@@ -94,8 +94,8 @@ market: {venue: simulated, symbols: {BTC-USDT: {}}, history_start: 2024-10, hist
         (["run", "--symbol", "BTX-USDT"], "ConfigError", ["BTX-USDT", "did you mean BTC-USDT"]),
         (
             ["data", "history", "--symbol", "SOL-USDT"],
-            "ConfigError",
-            ["unknown symbol", "SOL-USDT", "BTC-USDT"],
+            "SymbolNotListedError",
+            ["does not list SOL/USDT", "BTC/USDT"],
         ),
         (
             ["data", "history", "--from", "2025-05", "--to", "2025-04"],
@@ -103,7 +103,7 @@ market: {venue: simulated, symbols: {BTC-USDT: {}}, history_start: 2024-10, hist
             ["2025-05", "2025-04", "oldest first"],
         ),
         (
-            ["data", "history", "--from", "2020-01", "--to", "2024-11"],
+            ["run", "--from", "2020-01", "--to", "2024-11"],
             "ConfigError",
             ["2024-10 (market.history_start)", "2020-01"],
         ),

@@ -75,4 +75,4 @@ def test_history_fetches_the_asked_months_once(desk: Desk):
     desk.succeed("data", "history", "--symbol", "BTC-USDT", "--from", "2024-10", "--to", "2024-11")
     after = {path: path.stat().st_mtime_ns for path in manifests(lake)}
     assert {path: after[path] for path in kept} == kept
-    assert len(after) == 4  # raw and validated, two months
+    assert len(after) == 6  # raw, validated and resampled, two months

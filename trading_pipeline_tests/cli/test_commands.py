@@ -19,6 +19,8 @@ COMMANDS = [
     ["data", "import"],
     ["data", "history"],
     ["data", "list"],
+    ["data", "sql"],
+    ["data", "prune"],
     ["backtest"],
     ["backtest", "run"],
     ["portfolio"],
@@ -35,7 +37,7 @@ def test_every_command_has_a_help_page(desk: Desk):
 
     from trading_pipeline.cli.main import cli
 
-    # One interpreter for sixteen pages; the first is asked of the real script as well.
+    # One interpreter for all pages; the first is asked of the real script as well.
     for command in COMMANDS:
         shown = CliRunner().invoke(cli, [*command, "--help"], prog_name="trading")
         assert shown.exit_code == 0
@@ -120,8 +122,9 @@ def test_portfolio_shows_what_paper_bought(files_demo: FilesDemo):
 def test_run_lists_the_stages_in_order(desk: Desk):
     lines = desk.succeed("run", "--list", COLUMNS="200").out.splitlines()
     names = [line.split()[0] for line in lines]
-    assert names[:5] == ["fetch", "validate", "features", "walk-forward", "signals"]
-    assert sorted(names[5:]) == ["backtest", "summary", "train"]
+    assert names[:3] == ["fetch", "validate", "resample"]
+    assert names[3:6] == ["features", "walk-forward", "signals"]
+    assert sorted(names[6:]) == ["backtest", "summary", "train"]
     assert not desk.root.exists()
 
 

@@ -1,6 +1,5 @@
 """The demo on a trader's own candle files; expected rows are those that the test wrote."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,21 +8,19 @@ import pytest
 from polars.testing import assert_frame_equal
 from pypdf import PdfReader
 
+from trading_pipeline.adapters.storage.lake import Lake
 from trading_pipeline_tests.builders import make_candles
 from trading_pipeline_tests.cli.candle_folders import N_CANDLES, plain_csv_text
 from trading_pipeline_tests.cli.conftest import FilesDemo
-from trading_pipeline_tests.cli.desk import Desk, manifests
+from trading_pipeline_tests.cli.desk import Desk
 
 COLUMNS = ["open_time", "open", "high", "low", "close", "volume"]
 
 
-def stored(lake: Path, symbol: str) -> pl.DataFrame:
-    parts = []
-    for manifest in manifests(lake, "candles"):
-        if f"symbol={symbol}" in str(manifest):
-            named = json.loads(manifest.read_text())["parts"]
-            parts += [pl.read_parquet(manifest.parent / part["name"]) for part in named]
-    return pl.concat(parts).select(COLUMNS).sort("open_time")
+def stored(folder: Path, symbol: str) -> pl.DataFrame:
+    lake = Lake(folder)
+    addresses = [a for a in lake.addresses("candles") if dict(a.columns)["symbol"] == symbol]
+    return pl.concat([lake.read(address) for address in addresses]).select(COLUMNS)
 
 
 @pytest.mark.parametrize("symbol", ["BTC-USDT", "ETH-USDT"])

@@ -2,13 +2,27 @@
 
 import json
 import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from trading_pipeline.adapters.exchanges.simulated.profile import serve_demo
+import pytest
+
+from trading_pipeline.adapters.exchanges.simulated.market import SimulatedMarket
+from trading_pipeline.adapters.exchanges.simulated.profile import (
+    DEMO_BASE_TIMEFRAME,
+    demo_listings,
+    serve_demo,
+)
+from trading_pipeline.adapters.exchanges.simulated.server import exchange_app
+from trading_pipeline.adapters.exchanges.simulated.serving import serve_in_background
 from trading_pipeline_tests.cli.conftest import FilesDemo
 from trading_pipeline_tests.cli.desk import Desk, Done
 
-EXAMINED = ["configuration", "storage", "lake", "ledger", "exchange", "clock", "signals", "dagster"]
+EXAMINED = [
+    "configuration", "storage", "lake", "ledger", "live data", "exchange", "clock", "signals",
+    "dagster",
+]  # fmt: skip
 
 
 def wrong(done: Done) -> dict[str, str]:
@@ -69,3 +83,41 @@ def test_a_clock_that_is_wrong_is_found_though_the_exchange_answers(desk: Desk):
     lines = done.out.splitlines()
     assert [line.split()[1] for line in lines if line.split()[0] == "wrong"] == ["clock"]
     assert "synchronise it (NTP)" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(("offset_s", "sign"), [(30, "+"), (-30, "-")])
+def test_a_clock_half_a_minute_off_is_measured_and_doubted(desk: Desk, offset_s: int, sign: str):
+    @dataclass
+    class Off:
+        def now(self) -> datetime:
+            return datetime.now(UTC) + timedelta(seconds=offset_s)
+
+    now = Off().now()
+    market = SimulatedMarket(
+        demo_listings(),
+        DEMO_BASE_TIMEFRAME,
+        now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2),
+        now,
+        seed=1,
+    )
+    with serve_in_background(exchange_app(market, Off())) as url:
+        variables = {"TRADING__MARKET__BASE_URL": url}
+        rows = desk.run("doctor", "--json", **variables).json
+        (clock,) = [row for row in rows if row["what"] == "clock"]
+        assert clock["passed"]
+        assert clock["doubtful"]
+        measured = float(clock["detail"].partition("machine's: ")[2].split()[0])
+        assert measured == pytest.approx(offset_s, abs=1)
+        assert f"machine's: {sign}" in clock["detail"]
+        gone = json.dumps({"BTC-USDT": {}, "LUNA-USDT": {"delisted": "2022-05-13"}})
+        patient = desk.run(
+            "doctor",
+            "--json",
+            **variables,
+            TRADING__MARKET__MAX_CLOCK_SKEW_S="60",
+            TRADING__MARKET__SYMBOLS=gone,
+        )
+        (exchange,) = [row for row in patient.json if row["what"] == "exchange"]
+        assert exchange["passed"]
+        assert "LUNA/USDT is delisted, not asked" in exchange["detail"]
+        assert not any(row["doubtful"] for row in patient.json)

@@ -11,13 +11,16 @@ from numba.core.registry import CPUDispatcher
 
 from trading_pipeline.cli.main import main
 from trading_pipeline.cli.warm import compile_kernels
+from trading_pipeline.indicators.definition import Indicator
 
 
 def _kernels() -> Iterator[tuple[str, CPUDispatcher]]:
-    for folder in ("indicators", "features", "matching", "backtest"):
+    packages = ("market_data", "indicators", "smart_money", "features", "matching", "backtest")
+    for folder in packages:
         package = importlib.import_module(f"trading_pipeline.{folder}")
-        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            for name, member in vars(importlib.import_module(info.name)).items():
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            for name, found in vars(importlib.import_module(info.name)).items():
+                member = found.spec.kernel if isinstance(found, Indicator) else found
                 if isinstance(member, CPUDispatcher) and member.__module__ == info.name:
                     yield name, member
 

@@ -109,3 +109,9 @@ def test_no_candle_crosses_a_month(instant, timeframe):
     first = timeframe.floor(instant)
     last = first + timeframe.duration - timedelta(microseconds=1)
     assert (first.year, first.month) == (last.year, last.month)
+
+
+@given(short=_TIMEFRAMES, long=_TIMEFRAMES)
+def test_a_timeframe_makes_up_the_longer_ones_whose_bars_it_fills_exactly(short, long):
+    fills = long.seconds > short.seconds and (long.seconds / short.seconds).is_integer()
+    assert short.makes_up(long) is fills

@@ -1,6 +1,7 @@
 """Checks pass on good data, fail on planted damage, and stop what would read it."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -18,17 +19,23 @@ from trading_pipeline_tests.pipelines import (
     BTC,
     ETH,
     FOLDS,
+    HOUR,
     MONTHS,
+    NOW,
     QUIET,
     Pipeline,
     copied,
+    make_settings,
+    open_pipeline,
 )
 
 # Every check: its asset, whether it blocks, and the partitions that it judges.
 CHECKS = {
     "candles_keep_the_contract": ("candles", True, MONTHS),
     "candles_have_no_unexplained_gaps": ("candles", False, MONTHS),
+    "resampled_candles_add_up": ("resampled_candles", True, MONTHS),
     "indicators_do_not_repaint": ("indicator_features", True, MONTHS),
+    "smart_money_does_not_repaint": ("smart_money_features", True, MONTHS),
     "features_keep_their_schema": ("feature_matrix", True, MONTHS),
     "labels_ended_within_the_data": ("labels", True, MONTHS),
     "folds_saw_nothing_of_their_month": ("fold_models", True, FOLDS),
@@ -208,8 +215,28 @@ def test_a_blocking_check_stops_who_would_read_the_damage(
             "1 labels break the promise",
         ),
         ("labels_ended_within_the_data", FEBRUARY, at(5, label=None), "1 labels break"),
+        (
+            "resampled_candles_add_up",
+            FEBRUARY,
+            at(5, volume=1.0),
+            "4h: volume differs in 1, first 2024-02-01 20:00",
+        ),
+        ("resampled_candles_add_up", FEBRUARY, at(-1, high=1.0), "1d: high differs in 1, first"),
+        ("resampled_candles_add_up", FEBRUARY, lambda rows: rows[1:], "4h: whole bars are missing"),
+        ("resampled_candles_add_up", FEBRUARY, at(3, timeframe="2h"), "2h is not asked for"),
     ],
-    ids=["null in part", "infinite", "a column less", "rows less", "ends later", "no value"],
+    ids=[
+        "null in part",
+        "infinite",
+        "a column less",
+        "rows less",
+        "ends later",
+        "no value",
+        "another volume",
+        "another high",
+        "a bar less",
+        "a timeframe more",
+    ],
 )
 def test_a_check_fails_on_damage_that_ends_its_job(
     check: str,
@@ -249,6 +276,48 @@ def test_a_model_with_a_flipped_bit_is_never_promoted(batch: Pipeline, tmp_path:
         )
 
 
+def test_candles_are_closed_by_the_clock_of_their_source(batch: Pipeline, tmp_path: Path):
+    april = Cell(BTC, MONTHS[3])
+    with copied(batch, tmp_path / "late", market={"now": NOW - 5 * HOUR}) as pipeline:
+        # This machine's clock is five hours late: nothing is wrong with the candles.
+        result = run_one(pipeline, april, "candles")
+        assert result.success
+        assert evaluations(pipeline, "candles_keep_the_contract", "candles")[april.key].passed
+    with copied(batch, tmp_path / "early") as pipeline:
+        table = pipeline.table("candles")
+        manifest = table.manifest(april)
+        assert manifest is not None
+        wiring.lake(pipeline.settings).commit(
+            table.address(april),
+            table.rows(april),
+            fingerprint=manifest.fingerprint,
+            notes={**manifest.notes, "as_of": (NOW - 5 * HOUR).isoformat()},
+        )
+        assert not run_one(pipeline, april, "candles").success
+        judged = evaluations(pipeline, "candles_keep_the_contract", "candles")[april.key]
+        assert "5 rows break the claim 'candles are closed'" in (judged.description or "")
+
+
+def test_what_closes_while_months_are_fetched_is_left_for_the_next_time(
+    batch: Pipeline, tmp_path: Path
+):
+    settings = make_settings(tmp_path, batch.settings.market.candle_files)
+    with open_pipeline(settings, SlowFetch(settings)) as pipeline:
+        pipeline.walk(("fetch", "validate"))
+        assert evaluations(pipeline, "candles_keep_the_contract", "candles")[
+            Cell(BTC, MONTHS[3]).key
+        ].passed
+        last = pipeline.rows("candles", BTC, MONTHS[3])["open_time"][-1]
+        assert last == NOW.replace(second=0) - 2 * HOUR
+
+
+class SlowFetch(wiring.VenueAccess):
+    """A venue whose clock was read an hour before its last month is fetched."""
+
+    def closed_by(self) -> datetime:
+        return super().closed_by() - HOUR
+
+
 def test_a_range_run_names_the_month_that_is_damaged(batch: Pipeline, tmp_path: Path):
     with copied(batch, tmp_path / "data") as pipeline:
         plant(pipeline, "indicator_features", FEBRUARY, at(-1, rsi_14=50.0))
@@ -259,6 +328,13 @@ def test_a_range_run_names_the_month_that_is_damaged(batch: Pipeline, tmp_path: 
         assert passed == {Cell(BTC, month).key: month != FEBRUARY.month for month in MONTHS}
         # The other symbol goes on.
         pipeline.walk(("features",), symbols=(ETH,), first=MONTHS[-1])
+
+
+def test_smart_money_that_was_drawn_with_hindsight_is_found(batch: Pipeline, tmp_path: Path):
+    with copied(batch, tmp_path / "data") as pipeline:
+        plant(pipeline, "smart_money_features", FEBRUARY, at(-1, swing_high_age=1.0))
+        with pytest.raises(DataError, match=r"smart_money_does_not_repaint: 1 of 4"):
+            pipeline.walk(("features",), symbols=(BTC,))
 
 
 def test_an_unexplained_gap_fails_its_check_and_stops_nothing(batch: Pipeline):

@@ -20,6 +20,7 @@ from trading_pipeline_tests.pipelines import (
     START,
     UNEXPLAINED,
     Pipeline,
+    copied,
     make_settings,
     open_pipeline,
     whole_history,
@@ -101,6 +102,27 @@ def test_exactly_the_labels_that_touch_the_gap_are_dropped(batch: Pipeline):
     before = [opened for opened in dropped if opened < start]
     assert 0 < len(before) < 24
     assert max(before) == start - HOUR
+
+
+def test_other_words_about_a_gap_make_no_feature_again_and_another_class_does(
+    batch: Pipeline, tmp_path: Path
+):
+    february, made = Cell(BTC, MONTHS[1]), ("indicator_features", "feature_matrix", "labels")
+    with copied(batch, tmp_path / "data") as pipeline:
+        table = pipeline.table("candles")
+        manifest, rows = pipeline.manifest("candles", BTC, MONTHS[1]), table.rows(february)
+        (gap,) = manifest.notes["gaps"]
+        generations = []
+        for n_quarantined, change in ((7, {"evidence": "asked"}), (7, {"kind": "no trade"})):
+            notes = {**manifest.notes, "quarantined": n_quarantined, "gaps": [{**gap, **change}]}
+            wiring.lake(pipeline.settings).commit(
+                table.address(february), rows, fingerprint=manifest.fingerprint, notes=notes
+            )
+            pipeline.walk(("features",), symbols=(BTC,), first=MONTHS[1], last=MONTHS[1])
+            generations.append([pipeline.manifest(t, BTC, MONTHS[1]).generation for t in made])
+        assert generations[0] == [batch.manifest(t, BTC, MONTHS[1]).generation for t in made]
+        assert generations[1][1:] == [before + 1 for before in generations[0][1:]]
+        assert null_rows(pipeline.rows("feature_matrix", BTC, MONTHS[1])) == []
 
 
 def test_labels_of_ether_lose_nothing_to_a_gap_of_bitcoin(batch: Pipeline):

@@ -15,6 +15,7 @@ from trading_pipeline_tests.pipelines import BTC, ETH, FOLDS, MONTHS, Growth, Pi
         "raw_candles",
         "candles",
         "indicator_features",
+        "smart_money_features",
         "feature_matrix",
         "strategy_signals",
         "forecast_signals",

@@ -14,7 +14,7 @@ from trading_pipeline.core.errors import PartitionNotFoundError, VenueUnavailabl
 from trading_pipeline.core.instrument import Instrument, Symbol
 from trading_pipeline.core.month import Month
 from trading_pipeline.core.timeframe import Timeframe
-from trading_pipeline.defs.io_managers import address_of
+from trading_pipeline.defs.addresses import address_of
 from trading_pipeline.defs.partitions import Cell
 from trading_pipeline.defs.walk import STAGES
 from trading_pipeline.market_data.ports import CandleSource
@@ -33,6 +33,7 @@ BY_MONTH = (
     "raw_candles",
     "candles",
     "indicator_features",
+    "smart_money_features",
     "feature_matrix",
     "labels",
     "strategy_signals",
@@ -170,7 +171,7 @@ class DownFrom:
 def test_a_range_that_fails_in_the_middle_keeps_what_was_made_and_goes_on_there(
     candle_files: tuple[str, ...], tmp_path: Path
 ):
-    settings = make_settings(tmp_path / "data", candle_files)
+    settings = make_settings(tmp_path / "data", candle_files, market={"repair_gaps_per_month": 0})
     source = DownFrom(wiring.VenueAccess(settings).source(), MONTHS[2], [])
     with open_pipeline(settings, wiring.VenueAccess(settings, source)) as pipeline:
         with pytest.raises(VenueUnavailableError, match="does not answer"):

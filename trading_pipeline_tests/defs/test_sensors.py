@@ -1,6 +1,7 @@
 """Sensors read a cursor, the clock and the ledger, and nothing else."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,12 @@ import pytest
 from trading_pipeline import wiring
 from trading_pipeline.config import Settings
 from trading_pipeline.core.instrument import Symbol
+from trading_pipeline.core.streams import CANDLES
+from trading_pipeline.defs.handover import CandleHandover
 from trading_pipeline.defs.jobs import asset_jobs
 from trading_pipeline.defs.sensors import sensors
+from trading_pipeline.market_data.candle_events import CandleEvent, Series
+from trading_pipeline.market_data.collecting import Bar
 from trading_pipeline_tests.pipelines import (
     BTC,
     ETH,
@@ -76,6 +81,116 @@ def test_a_symbol_that_was_added_is_decided_without_repeating_the_others(tmp_pat
         "ETH-USDT:2024-04-19T23:00:00+00:00"
     ]
     assert set(json.loads(found.cursor)) == {"BTC-USDT", "ETH-USDT"}
+
+
+def publish(settings: Settings, symbol: Symbol, opened: datetime, close: float = 100.0) -> None:
+    bar = Bar(opened, 100.0, 101.0, 99.0, close, 1.0)
+    event = CandleEvent(Series("trial", symbol, settings.market.timeframe), bar)
+    with closing(wiring.event_stream(settings)) as stream:
+        stream.publish(CANDLES, event.key, event.payload())
+
+
+def keys(result: dg.SensorResult) -> list[str]:
+    return [request.run_key for request in result.run_requests]
+
+
+def live(root: Path) -> Settings:
+    # Without `now` the market moves with this machine's clock.
+    return make_settings(root, (), now=None)
+
+
+def test_a_published_candle_is_handed_over_once_and_a_revision_of_it_is_not(tmp_path: Path):
+    settings = live(tmp_path)
+    opened = settings.market.timeframe.last_closed_open(datetime.now(UTC))
+    publish(settings, BTC, opened)
+    first = tick(settings, "candle_closed_sensor")
+    assert f"BTC-USDT:{opened.isoformat()}" in keys(first)
+    publish(settings, BTC, opened, close=100.5)
+    again = tick(settings, "candle_closed_sensor", first.cursor)
+    assert again.run_requests == []
+    assert json.loads(again.cursor)["BTC-USDT"] == opened.isoformat()
+
+
+def test_a_tick_whose_cursor_was_lost_asks_for_the_same_runs_again(tmp_path: Path):
+    settings = live(tmp_path)
+    opened = settings.market.timeframe.last_closed_open(datetime.now(UTC))
+    publish(settings, BTC, opened - HOUR)
+    before = tick(settings, "candle_closed_sensor")
+    publish(settings, BTC, opened)
+    lost = tick(settings, "candle_closed_sensor", before.cursor)
+    # Dagster died before it stored the cursor; the run keys let it see that it knows the runs.
+    assert keys(tick(settings, "candle_closed_sensor", before.cursor)) == keys(lost)
+    with closing(wiring.event_stream(settings)) as stream:
+        assert len(stream.read(CANDLES, "candle_closed_sensor")) == 1
+        tick(settings, "candle_closed_sensor", lost.cursor)
+        assert stream.read(CANDLES, "candle_closed_sensor") == ()
+
+
+def test_while_a_collector_is_at_work_the_clock_waits_for_it():
+    handover = CandleHandover({})
+    market = make_settings(Path("unused"), (), now=None).market
+    now = datetime(2024, 3, 1, 12, 0, 10, tzinfo=UTC)
+    newest, before = now.replace(hour=11, second=0), now.replace(hour=10, second=0)
+    assert handover.closed_by_the_clock(BTC, market, now) == newest
+    collecting = replace(handover, live=frozenset({"BTC-USDT"}))
+    assert collecting.closed_by_the_clock(BTC, market, now) == before
+    # It is given half a minute; then the clock decides without it.
+    assert collecting.closed_by_the_clock(BTC, market, now + timedelta(seconds=20)) == newest
+    # Nobody collects Ether: waiting would be for nothing.
+    assert collecting.closed_by_the_clock(ETH, market, now) == newest
+    published = replace(collecting, streamed={"BTC-USDT": newest.isoformat()})
+    assert published.due({BTC: before, ETH: before}) == {
+        "BTC-USDT": newest.isoformat(),
+        "ETH-USDT": before.isoformat(),
+    }
+
+
+def test_a_collector_that_stopped_hours_ago_keeps_nothing_waiting(tmp_path: Path):
+    settings = live(tmp_path)
+    now = datetime(2024, 3, 1, 12, 0, 10, tzinfo=UTC)
+    publish(settings, BTC, now.replace(hour=8, second=0))
+    with closing(wiring.event_stream(settings)) as stream:
+        assert CandleHandover({}).read(stream, settings.market, now).live == frozenset()
+        publish(settings, BTC, now.replace(hour=10, second=0))
+        assert CandleHandover({}).read(stream, settings.market, now).live == {"BTC-USDT"}
+
+
+def test_a_position_of_another_store_is_given_up(tmp_path: Path):
+    settings = live(tmp_path)
+    opened = settings.market.timeframe.last_closed_open(datetime.now(UTC))
+    publish(settings, BTC, opened)
+    cursor = json.dumps({"BTC-USDT": "2024-01-01T00:00:00+00:00", "@candles": "1709251200000-0"})
+    found = tick(settings, "candle_closed_sensor", cursor)
+    assert f"BTC-USDT:{opened.isoformat()}" in keys(found)
+    assert json.loads(found.cursor)["@candles"] == "1"
+
+
+def test_without_its_redis_the_sensor_goes_by_the_clock(tmp_path: Path):
+    address = {"redis_url": "redis://127.0.0.1:1/0"}
+    settings = make_settings(tmp_path, (), storage=address)
+    found = tick(settings, "candle_closed_sensor")
+    assert len(found.run_requests) == 2
+
+
+def test_a_damaged_stream_file_leaves_the_sensor_to_the_clock(tmp_path: Path):
+    (tmp_path / "streams.sqlite").write_bytes(b"no database at all" * 500)
+    assert len(tick(at(NOW, tmp_path), "candle_closed_sensor").run_requests) == 2
+
+
+def test_an_event_that_is_no_candle_is_passed_over_and_never_read_again(tmp_path: Path):
+    settings = live(tmp_path)
+    opened = settings.market.timeframe.last_closed_open(datetime.now(UTC))
+    with closing(wiring.event_stream(settings)) as stream:
+        stream.publish(CANDLES, "foreign", {"hello": "world"})
+    publish(settings, BTC, opened)
+    first = tick(settings, "candle_closed_sensor")
+    assert f"BTC-USDT:{opened.isoformat()}" in keys(first)
+    tick(settings, "candle_closed_sensor", first.cursor)
+    with closing(wiring.event_stream(settings)) as stream:
+        assert stream.read(CANDLES, "candle_closed_sensor") == ()
+        told = CandleHandover({}).read(stream, settings.market, datetime.now(UTC))
+    # It was acknowledged with the candle behind it, so it is told of once.
+    assert told.foreign == ()
 
 
 def test_only_the_newest_candle_is_handed_over_after_a_pause(tmp_path: Path):

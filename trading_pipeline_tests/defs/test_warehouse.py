@@ -16,7 +16,7 @@ def test_the_warehouse_holds_every_mart_with_the_rows_of_the_lake(batch: Pipelin
     path = wiring.warehouse_path(batch.settings)
     with read_only(path) as connection:
         tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-        assert tables == set(MARTS)
+        assert tables == {*MARTS, "coverage"}
         for table in ("backtest_results", "backtest_trades", "backtest_equity"):
             ((count,),) = connection.execute(f'SELECT count(*) FROM "{table}"').fetchall()
             assert count == sum(batch.rows(table, symbol).height for symbol in (BTC, ETH))
@@ -28,6 +28,15 @@ def test_the_warehouse_holds_every_mart_with_the_rows_of_the_lake(batch: Pipelin
     assert [name for (name,) in strategies] == [
         "buy_and_hold", "ema_cross", "forecast", "rsi", "signals",
     ]  # fmt: skip
+
+
+def test_coverage_has_a_row_per_month_of_candles(batch: Pipeline):
+    asked = "SELECT symbol, month, expected, unexplained, coverage FROM coverage ORDER BY ALL"
+    with read_only(wiring.warehouse_path(batch.settings)) as connection:
+        rows = connection.execute(asked).fetchall()
+    assert [row[:2] for row in rows] == [(s.key, m.key) for s in (BTC, ETH) for m in MONTHS]
+    # The three bars of February that nobody explains.
+    assert rows[1][2:] == (29 * 24, 3, (29 * 24 - 3) / (29 * 24))
 
 
 def test_nothing_half_built_is_left_beside_it(batch: Pipeline):
@@ -57,7 +66,7 @@ def test_what_a_kill_left_half_built_is_built_again(batch: Pipeline, tmp_path: P
     leftover = tmp_path / "warehouse.duckdb.building"
     leftover.write_bytes(b"half")
     rows = build_warehouse(wiring.lake(batch.settings), path)
-    assert set(rows) == set(MARTS)
+    assert set(rows) == {*MARTS, "coverage"}
     assert not leftover.exists()
 
 

@@ -10,6 +10,7 @@ from trading_pipeline.core.candles import CandleArrays
 from trading_pipeline.indicators.catalog import IndicatorSpec, Scale
 
 TICK = Fraction(1, 100)
+MONDAY = 4 * 24 * 3_600_000_000
 PRICE_COLUMNS = ("open", "high", "low", "close")
 
 
@@ -26,29 +27,45 @@ class Ticks:
     def fractions(self) -> dict[str, list[Fraction]]:
         """The columns exactly, prices in units of the quote currency."""
         columns = {name: [v * TICK for v in self.column(name)] for name in PRICE_COLUMNS}
-        return {**columns, "volume": [Fraction(v) for v in self.column("volume")]}
+        times = [Fraction(t) for t in self.times.tolist()]
+        return {**columns, "time": times, "volume": [Fraction(v) for v in self.column("volume")]}
+
+    @property
+    def rounded(self) -> dict[str, list[Fraction]]:
+        """The columns as :attr:`arrays` have them, exactly."""
+        names = (*PRICE_COLUMNS, "volume")
+        columns = {n: [Fraction(v) for v in getattr(self.arrays, n).tolist()] for n in names}
+        return {**columns, "time": [Fraction(t) for t in self.times.tolist()]}
+
+    @property
+    def times(self) -> np.ndarray:
+        """Open times, an hour apart, from a Monday."""
+        return MONDAY + np.arange(len(self.rows), dtype=np.int64) * 3_600_000_000
 
     @property
     def arrays(self) -> CandleArrays:
         """The columns as the decimals that a venue would send, rounded to float64."""
         prices = (np.array([v / 100 for v in self.column(name)]) for name in PRICE_COLUMNS)
-        times = np.arange(len(self.rows), dtype=np.int64) * 3_600_000_000
-        return CandleArrays(times, *prices, np.array(self.column("volume"), dtype=np.float64))
+        return CandleArrays(self.times, *prices, np.array(self.column("volume"), dtype=np.float64))
 
 
 @st.composite
 def ticks(draw, min_size=1, max_size=90):
-    """Draw candles: small moves on few ticks, so that equal prices and empty bars are common."""
+    """Draw candles: small moves on few ticks, so that equal prices, gaps and silence occur."""
     close = draw(st.integers(30, 3_000_000))
     bar = st.tuples(
         st.sampled_from([0, 0, 1, -1, 2, -2, 7, -7]),
         st.integers(0, 3),
         st.integers(0, 3),
         st.sampled_from([0, 0, 1, 2, 50]),
+        st.sampled_from([0, 0, 0, 0, 3, -3]),
     )
     rows = []
-    for move, above, below, volume in draw(st.lists(bar, min_size=min_size, max_size=max_size)):
-        opened, close = close, max(close + move, 10)
+    for move, above, below, volume, gap in draw(
+        st.lists(bar, min_size=min_size, max_size=max_size)
+    ):
+        opened = max(close + gap, 10)
+        close = max(opened + move, 10)
         low = max(min(opened, close) - below, 1)
         rows.append((opened, max(opened, close) + above, low, close, volume))
     return Ticks(tuple(rows))

@@ -1,4 +1,4 @@
-"""Every indicator once more: exact fractions of whole ticks, one obvious loop, no speed.
+"""Momentum and volume once more: exact fractions of whole ticks, one obvious loop, no speed.
 
 Each function takes the candle columns as lists of Fraction and the parameters, and returns one
 list per output, None during the warm-up. Written from the definitions, not from the kernels.
@@ -225,3 +225,98 @@ def vwap(c, period):
         amount = sum(price[i] * c["volume"][i] for i in window)
         line[t] = amount / traded if traded else mean([price[i] for i in window])
     return [line]
+
+
+def nothing(n: int) -> Line:
+    return [None] * n
+
+
+def over(function, line: Line, period: int) -> Line:
+    """Apply a function of a whole series to the part of a line that is known."""
+    known = [v for v in line if v is not None]
+    return nothing(len(line) - len(known)) + function(known, period)
+
+
+def williams_r(c, period):
+    line = nothing(len(c["close"]))
+    for t in range(period - 1, len(line)):
+        top, bottom = max(c["high"][t - period + 1 : t + 1]), min(c["low"][t - period + 1 : t + 1])
+        line[t] = -100 * (top - c["close"][t]) / (top - bottom) if top > bottom else -HALF
+    return [line]
+
+
+def stoch_rsi(c, period, k_period, k_smooth, d_period):
+    values = [v for v in rsi(c, period)[0] if v is not None]
+    n = len(c["close"])
+
+    def place(window):
+        top, bottom = max(window), min(window)
+        return 100 * (window[-1] - bottom) / (top - bottom) if top > bottom else HALF
+
+    raw = [v for v in of_windows(values, k_period, place) if v is not None]
+    k = [v for v in of_windows(raw, k_smooth, mean) if v is not None]
+    d = [v for v in of_windows(k, d_period, mean) if v is not None]
+    return [nothing(n - len(d)) + k[len(k) - len(d) :], nothing(n - len(d)) + d]
+
+
+def tsi(c, long, short, signal):
+    moves = [b - a for a, b in pairwise(c["close"])]
+    double = [
+        over(ema_of, ema_of(values, long), short) for values in (moves, [abs(m) for m in moves])
+    ]
+    index = [
+        None if size is None else 100 * move / size if size else Fraction(0)
+        for move, size in zip(*double, strict=True)
+    ]
+    averaged = over(ema_of, index, signal)
+    index = [None if a is None else v for v, a in zip(index, averaged, strict=True)]
+    return [[None, *index], [None, *averaged]] if c["close"] else [[], []]
+
+
+def ultimate(c, short, medium, long):
+    n, first = len(c["close"]), max(short, medium, long)
+    line = nothing(n)
+    breadths = ranges(c) if n else []
+    for t in range(first, n):
+        total = Fraction(0)
+        for period, weight in ((short, 4), (medium, 2), (long, 1)):
+            window = range(t - period + 1, t + 1)
+            lows = (min(c["low"][i], c["close"][i - 1]) for i in window)
+            pressure = sum(c["close"][i] - low for i, low in zip(window, lows, strict=True))
+            whole = sum(breadths[i] for i in window)
+            total += weight * (100 * pressure / whole if whole else HALF)
+        line[t] = total / 7
+    return [line]
+
+
+def twap(c, period):
+    columns = (c["open"], c["high"], c["low"], c["close"])
+    return [of_windows([sum(four) / 4 for four in zip(*columns, strict=True)], period, mean)]
+
+
+def vwma(c, period):
+    return vwap({**c, "high": c["close"], "low": c["close"]}, period)
+
+
+def flow(c) -> Column:
+    bars = zip(c["high"], c["low"], c["close"], c["volume"], strict=True)
+    return [v * (2 * x - h - low) / (h - low) if h > low else Fraction(0) for h, low, x, v in bars]
+
+
+def cmf(c, period):
+    flows, line = flow(c), nothing(len(c["close"]))
+    for t in range(period - 1, len(line)):
+        window = slice(t - period + 1, t + 1)
+        traded = sum(c["volume"][window])
+        line[t] = sum(flows[window]) / traded if traded else Fraction(0)
+    return [line]
+
+
+def accumulation_distribution(c):
+    flows = flow(c)
+    return [[sum(flows[: t + 1]) for t in range(len(flows))]]
+
+
+def force_index(c, period):
+    forces = [(b - a) * v for (a, b), v in zip(pairwise(c["close"]), c["volume"][1:], strict=True)]
+    return [[None, *ema_of(forces, period)] if c["close"] else []]

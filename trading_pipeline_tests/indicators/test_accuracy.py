@@ -1,17 +1,24 @@
 """Error against extended precision on every bar of a million: at most 1e-9 of the scale."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from trading_pipeline.indicators.catalog import CATALOG
-from trading_pipeline.indicators.momentum import cci, rsi
-from trading_pipeline.indicators.overlap import bollinger, ema, sma
+from trading_pipeline.core.candles import CandleArrays
+from trading_pipeline.indicators.anchored import vwap_anchored
+from trading_pipeline.indicators.averages import dema, ema, sma
+from trading_pipeline.indicators.bands import bollinger
+from trading_pipeline.indicators.catalog import CATALOG, Scale, compute
+from trading_pipeline.indicators.momentum import rsi
+from trading_pipeline.indicators.oscillators import cci
 from trading_pipeline.indicators.statistical import zscore
 from trading_pipeline.indicators.volatility import atr, realised_volatility
-from trading_pipeline.indicators.volume import obv, volume_zscore, vwap
+from trading_pipeline.indicators.volume import accumulation_distribution, obv, volume_zscore, vwap
+from trading_pipeline_tests.indicators.market import natural_scale
+from trading_pipeline_tests.indicators.oracles import short, slow_loop
 
 N_BARS, PERIOD = 1_000_000, 20
 ROOM = 1e-9
@@ -136,3 +143,49 @@ def test_rolling_vwap_equals_pandas(market):
     price = (high + low + close) / 3
     expected = (price * volume).rolling(24).sum() / volume.rolling(24).sum()
     np.testing.assert_allclose(vwap(high, low, close, volume), expected, rtol=1e-7)
+
+
+def test_sums_since_an_anchor_do_not_drift(market):
+    high, low, close, volume = market
+    times, wide = np.arange(N_BARS) * 3_600_000_000, volume.astype(np.longdouble)
+    amount = (high.astype(np.longdouble) + low + close) / 3 * wide
+    exact = np.cumsum(amount) / np.cumsum(wide)
+    check(vwap_anchored(times, high, low, close, volume), exact, 0.0)
+    breadth = high.astype(np.longdouble) - low
+    exact = np.cumsum(((close - low) - (high - close)) / breadth * wide)
+    line = accumulation_distribution(high, low, close, volume)
+    check(line, exact, np.cumsum(volume))
+
+
+def test_chained_averages_do_not_drift(market):
+    close = market[2]
+    once = recursion(close[PERIOD:], math.fsum(close[:PERIOD]) / PERIOD, 2 / (PERIOD + 1))
+    once = np.r_[math.fsum(close[:PERIOD]) / PERIOD, once]
+    seed = math.fsum(once[:PERIOD]) / PERIOD
+    twice = np.r_[seed, recursion(once[PERIOD:], seed, 2 / (PERIOD + 1))]
+    exact = 2 * once[PERIOD - 1 :] - twice
+    check(dema(close, PERIOD)[2 * PERIOD - 2 :], exact, close[2 * PERIOD - 2 :])
+
+
+FINITE = [name for name, spec in CATALOG.items() if not spec.is_recursive]
+
+
+@pytest.mark.parametrize("name", FINITE)
+def test_a_window_at_the_end_of_a_million_bars_is_as_exact_as_one_at_the_start(name, market):
+    high, low, close, volume = market
+    opened = np.clip(np.r_[close[:1], close[:-1]], low, high)
+    arrays = CandleArrays(np.arange(N_BARS) * 3_600_000_000, opened, high, low, close, volume)
+    parameters, n_bars = short(name, 12), 60
+    ends = {
+        column: [Fraction(v) for v in getattr(arrays, column)[-n_bars:].tolist()]
+        for column in ("open", "high", "low", "close", "volume")
+    }
+    ends["time"] = [Fraction(v) for v in arrays.open_time[-n_bars:].tolist()]
+    expected = slow_loop(name)(ends, **CATALOG[name].resolve(parameters))
+    scale = natural_scale(CATALOG[name], arrays)
+    if CATALOG[name].scale is Scale.PRICE:
+        scale = CATALOG[name].natural_scale * float(np.max(close[-n_bars:]))
+    for slow, values in zip(expected, compute(name, arrays, parameters).values(), strict=True):
+        exact = np.array([np.nan if v is None else float(v) for v in slow])
+        known = ~np.isnan(exact)
+        check(values[-n_bars:][known], exact[known], scale)

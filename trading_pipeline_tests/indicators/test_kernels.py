@@ -1,85 +1,48 @@
-"""The kernels by themselves: as Python, over the edges of blocks, and safe to cache on disk."""
+"""The kernels by themselves: over the edges of blocks, in any cut, and safe to cache on disk."""
 
 import ast
-import builtins
+import importlib
+import os
+import pkgutil
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 
-from trading_pipeline.indicators import _kernels, momentum, overlap, trend, volume
+from trading_pipeline import indicators
+from trading_pipeline.indicators import _smoothing, _windows
+from trading_pipeline.indicators.definition import registered
 
-MODULES = (_kernels, overlap, momentum, trend, volume)
-BLOCK = _kernels.BLOCK
-SCALARS = {
-    "period": 3,
-    "block": 8,
-    "tie": 1e-14,
-    "n_out": 18,
-    "decay": 0.75,
-    "previous": 2.0,
-    "share": 0.25,
-}
-TWO_ROWS = {("_block_moments", "level"), ("_block_moments", "spare")}
+PACKAGE = Path(indicators.__file__).parent
+MODULES = [
+    importlib.import_module(info.name)
+    for info in pkgutil.walk_packages(indicators.__path__, f"{indicators.__name__}.")
+]
 
 
-def kernels():
-    for module in MODULES:
-        for name, member in vars(module).items():
-            if isinstance(member, CPUDispatcher) and member.__module__ == module.__name__:
-                yield pytest.param(name, member, id=name)
-
-
-def arguments(name, function, rng):
-    """Return arrays of 20 bars, and outputs as long as the kernel writes."""
-    parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
-    made = []
-    for parameter in parameters:
-        if parameter in SCALARS:
-            made.append(SCALARS[parameter])
-        elif parameter in ("weight", "factor", "half_width"):
-            made.append(0.5)
-        elif (name, parameter) in TWO_ROWS:
-            made.append(rng.uniform(1, 9, (2, 40)))
-        else:
-            short = name.startswith("window") and parameter in ("out", "mean", "squares")
-            diff = name in ("true_range", "_changes", "_movements", "_flows", "_signed_volume")
-            inputs = ("high", "low", "close", "typical") if name != "_channel_index" else ()
-            if name == "_channel_index":
-                made.append(rng.uniform(1, 9, 18 if parameter == "mean" else 20))
-            elif diff:
-                made.append(rng.uniform(1, 9, 20 if parameter in inputs else 19))
-            else:
-                made.append(rng.uniform(1, 9, 18 if short else 20))
-    return made
-
-
-@pytest.mark.parametrize(("name", "kernel"), list(kernels()))
-def test_a_kernel_runs_as_python_and_gives_the_same_bits(name, kernel):
-    compiled = arguments(name, kernel.py_func, np.random.default_rng(1))
-    plain = arguments(name, kernel.py_func, np.random.default_rng(1))
-    answers = kernel(*compiled), kernel.py_func(*plain)
-    assert answers[0] == answers[1]
-    for left, right in zip(compiled, plain, strict=True):
-        if isinstance(left, np.ndarray):
-            assert left.tobytes() == right.tobytes()
-
-
-@pytest.mark.parametrize("period", [1, 2, 3, 7, 16, 20, 33, BLOCK - 1, BLOCK, BLOCK + 1, 1500])
-@pytest.mark.parametrize("n_windows", [1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+@pytest.mark.parametrize(
+    "period", [1, 2, 3, 7, 16, 20, 33, _windows.BLOCK - 1, _windows.BLOCK, _windows.BLOCK + 1, 1500]
+)
+@pytest.mark.parametrize(
+    "n_windows",
+    [1, 5, _windows.BLOCK - 1, _windows.BLOCK, _windows.BLOCK + 1, 2 * _windows.BLOCK + 3],
+)
 def test_windows_are_right_across_the_edges_of_blocks(period, n_windows, rng):
     values = rng.standard_normal(n_windows + period - 1)
     views = np.lib.stride_tricks.sliding_window_view(values, period)
     out, squares = np.empty(n_windows), np.empty(n_windows)
-    _kernels.window_mean(values, period, out)
+    _windows.window_mean(values, period, out)
     np.testing.assert_allclose(out, views.mean(axis=1), atol=1e-14)
-    _kernels.window_moments(values, period, out, squares)
+    _windows.window_moments(values, period, out, squares)
     np.testing.assert_allclose(out, views.mean(axis=1), atol=1e-14)
     np.testing.assert_allclose(squares, views.var(axis=1) * period, rtol=1e-12, atol=1e-14)
-    _kernels.window_highest(values, period, out)
+    _windows.window_highest(values, period, out)
     assert np.array_equal(out, views.max(axis=1))
-    _kernels.window_lowest(values, period, out)
+    _windows.window_lowest(values, period, out)
     assert np.array_equal(out, views.min(axis=1))
 
 
@@ -87,43 +50,146 @@ def test_windows_are_right_across_the_edges_of_blocks(period, n_windows, rng):
 def test_equal_values_have_exactly_their_value_as_mean_and_no_variance(period):
     values = np.full(500, 0.1)
     mean, squares = np.empty(501 - period), np.empty(501 - period)
-    _kernels.window_moments(values, period, mean, squares)
+    _windows.window_moments(values, period, mean, squares)
     assert set(mean) == {0.1}
     assert set(squares) == {0.0}
     out = np.empty(500)
-    _kernels.smooth(values, 0.1, 1 - 2 / (period + 1), out)
+    _smoothing.smooth_from_mean(values, 0, period, 1 - 2 / (period + 1), np.zeros(4), out)
     assert set(out) == {0.1}
 
 
 @pytest.mark.parametrize("n_bars", range(12))
-def test_smoothing_in_place_and_in_any_length_gives_the_same_bits(n_bars, rng):
+def test_smoothing_in_place_and_in_any_cut_gives_the_same_bits(n_bars, rng):
     values = rng.uniform(1, 9, 12)
-    whole, part = np.empty(12), values[:n_bars].copy()
-    _kernels.smooth(values, 5.0, 0.9, whole)
-    last = _kernels.smooth(part, 5.0, 0.9, part)
-    assert part.tobytes() == whole[:n_bars].tobytes()
-    assert last == (whole[n_bars - 1] if n_bars else 5.0)
+    whole, state = np.empty(12), np.zeros(4)
+    _smoothing.smooth_from_mean(values, 0, 3, 0.9, np.zeros(4), whole)
+    parts = values.copy()
+    _smoothing.smooth_from_mean(parts[:n_bars], 0, 3, 0.9, state, parts[:n_bars])
+    _smoothing.smooth_from_mean(parts[n_bars:], n_bars, 3, 0.9, state, parts[n_bars:])
+    assert parts.tobytes() == whole.tobytes()
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_kernel_uses_kernels_and_constants_of_its_own_file_only(module):
-    """Numba's cache on disk would not notice a change of what another file holds."""
-    tree = ast.parse(Path(module.__file__).read_text())
-    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    own |= {
-        target.id
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef) and any(
-            isinstance(mark, ast.Name) and mark.id == "kernel" for mark in function.decorator_list
+@pytest.mark.parametrize("n_bars", range(12))
+def test_following_in_any_cut_gives_the_same_bits(n_bars, rng):
+    values, shares = rng.uniform(1, 9, 12), rng.uniform(0, 1, 12)
+    whole, parts, state = np.empty(12), np.empty(12), np.zeros(4)
+    _smoothing.follow(shares, values, np.zeros(4), whole)
+    _smoothing.follow(shares[:n_bars], values[:n_bars], state, parts[:n_bars])
+    _smoothing.follow(shares[n_bars:], values[n_bars:], state, parts[n_bars:])
+    assert parts.tobytes() == whole.tobytes()
+    before, expected = 0.0, []
+    for share, value in zip(shares, values, strict=True):
+        before += share * (value - before)
+        expected.append(before)
+    np.testing.assert_allclose(whole, expected, rtol=1e-13)
+
+
+def test_a_missing_value_spoils_the_windows_that_hold_it(rng):
+    values = rng.standard_normal(50)
+    values[[10, 13, 49]] = np.nan
+    for period in (1, 2, 3, 5, 8, 17):
+        views = np.lib.stride_tricks.sliding_window_view(values, period)
+        out = np.empty(51 - period)
+        for function, numpy in (
+            (_windows.window_highest, np.max),
+            (_windows.window_lowest, np.min),
         ):
-            statements = ast.Module(function.body, [])
-            names = [node for node in ast.walk(statements) if isinstance(node, ast.Name)]
-            local = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-            local |= {argument.arg for argument in function.args.args}
-            used = {node.id for node in names} - local - own - {"np"}
-            assert not {name for name in used if not hasattr(builtins, name)}, function.name
+            function(values, period, out)
+            assert np.array_equal(out, numpy(views, axis=1), equal_nan=True)
+
+
+def compiled_in(module):
+    marks = {"kernel", "indicator", "pattern"}
+    for node in ast.parse(Path(module.__file__).read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            names = {
+                n.id for m in node.decorator_list for n in ast.walk(m) if isinstance(n, ast.Name)
+            }
+            if names & marks:
+                yield node
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_what_a_kernel_uses_is_defined_above_it(module):
+    """The stamp of what is kept on disk is made of it when the kernel is defined."""
+    places = {}
+    for node in ast.parse(Path(module.__file__).read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            places[node.name] = node.lineno
+        elif isinstance(node, ast.Assign):
+            names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+            places |= {name: node.lineno for name in names if name not in places}
+    for function in compiled_in(module):
+        inner = ast.Module(function.body, [])
+        used = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
+        assert [name for name in used if places.get(name, 0) > function.lineno] == []
+
+
+def test_every_kernel_of_the_catalogue_is_compiled_for_one_signature_only():
+    for name, made in registered().items():
+        kernel = made.spec.kernel
+        assert isinstance(kernel, CPUDispatcher), name
+        assert len(kernel.signatures) <= 1, name
+
+
+_USE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import used
+out = np.empty(1)
+used.double(np.ones(1), out)
+print(out[0], sum(used.double.stats.cache_hits.values()))
+"""
+_SHARED = """
+from trading_pipeline.indicators._compiling import kernel
+
+FACTOR = 2.0
+
+@kernel
+def scale(value):
+    return FACTOR * value
+"""
+_USED = """
+from trading_pipeline.indicators._compiling import kernel
+from shared import scale
+
+@kernel
+def double(values, out):
+    out[0] = scale(values[0])
+"""
+
+
+def _use(folder):
+    environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    ran = subprocess.run(
+        [sys.executable, "-c", _USE, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    return ran.stdout.split()
+
+
+def test_machine_code_on_disk_is_used_and_notices_a_change_in_another_file(tmp_path):
+    (tmp_path / "shared.py").write_text(_SHARED)
+    (tmp_path / "used.py").write_text(_USED)
+    assert _use(tmp_path) == ["2.0", "0"]
+    assert _use(tmp_path) == ["2.0", "1"]
+    (tmp_path / "shared.py").write_text(_SHARED.replace("2.0", "3.0"))
+    assert _use(tmp_path) == ["3.0", "0"]
+
+
+def test_a_folder_that_cannot_be_written_is_read(tmp_path):
+    (tmp_path / "shared.py").write_text(_SHARED)
+    (tmp_path / "used.py").write_text(_USED)
+    assert _use(tmp_path) == ["2.0", "0"]
+    # A file where the folder of the cache would be: nobody can write there, not even root.
+    warm = tmp_path / "warm"
+    warm.mkdir()
+    for name in ("shared.py", "used.py"):
+        shutil.copy(tmp_path / name, warm / name)
+    (warm / "__pycache__").write_text("")
+    assert _use(warm) == ["2.0", "0"]
+    assert _use(warm) == ["2.0", "0"]

@@ -8,8 +8,10 @@
 import numpy as np
 import pytest
 
-from trading_pipeline.indicators.momentum import cci, roc, rsi, stochastic
-from trading_pipeline.indicators.overlap import bollinger, sma
+from trading_pipeline.indicators.averages import sma
+from trading_pipeline.indicators.bands import bollinger
+from trading_pipeline.indicators.momentum import roc, rsi
+from trading_pipeline.indicators.oscillators import cci, stochastic
 from trading_pipeline.indicators.trend import adx
 from trading_pipeline.indicators.volatility import atr
 from trading_pipeline.indicators.volume import mfi, obv

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trading_pipeline.core.candles import OPEN_TIME_TYPE
 from trading_pipeline.core.errors import ConfigError, DataError
 from trading_pipeline.core.timeframe import Timeframe
-from trading_pipeline.market_data.gaps import Gap, GapClass, blocked_rows, find_gaps
+from trading_pipeline.market_data.gaps import Gap, GapClass, Proof, blocked_rows, find_gaps
 from trading_pipeline_tests.real_data import real_file
 
 HOUR = Timeframe("1h")
@@ -222,3 +222,60 @@ def test_without_the_list_bitcoin_and_ether_explain_each_other():
         found = find_gaps(own, HOUR, START - timedelta(days=9999), end, venue="", others=[other])
         assert len(found) == 27
         assert {gap.kind for gap in found} == {GapClass.VENUE_SILENT}
+
+
+def test_the_hour_that_binance_lost_on_30_november_2020_is_sixty_minutes_of_a_listed_halt():
+    """Binance has no 1m row from 06:00 to 06:59 UTC that day (ccxt issue 8068)."""
+    start = datetime(2020, 11, 30, tzinfo=UTC)
+    minutes = [start + timedelta(minutes=i) for i in range(1440) if not 360 <= i < 420]
+    times = pl.Series("open_time", minutes, dtype=OPEN_TIME_TYPE)
+    end = start + timedelta(days=1)
+    (gap,) = find_gaps(times, Timeframe("1m"), start, end, venue="binance")
+    assert gap == Gap(
+        start + timedelta(hours=6), start + timedelta(hours=7), 60, GapClass.LISTED_HALT
+    )
+    assert gap.evidence == "listed, 2020-11-30 05:00 to 2020-11-30 08:00 UTC"
+
+
+def test_what_asking_found_classes_the_bars_that_it_is_about():
+    proofs = [
+        Proof(at(3), at(4), GapClass.NO_TRADE, "none between"),
+        Proof(at(5), at(6), GapClass.UNEXPLAINED, "kraken has 1"),
+    ]
+    found = gaps_of(without(10, 3, 4, 5), proofs=proofs)
+    assert found == (
+        Gap(at(3), at(4), 1, GapClass.NO_TRADE),
+        Gap(at(4), at(5), 1, GapClass.UNEXPLAINED),
+        Gap(at(5), at(6), 1, GapClass.UNEXPLAINED),
+    )
+    assert [gap.evidence for gap in found] == ["none between", "nobody was asked", "kraken has 1"]
+
+
+def test_of_two_answers_about_one_bar_the_later_counts():
+    proofs = [
+        Proof(at(3), at(4), GapClass.UNEXPLAINED, "nobody knew"),
+        Proof(at(3), at(4), GapClass.SECOND_SOURCE, "the archive lacks it"),
+    ]
+    assert gaps_of(without(10, 3), proofs=proofs)[0].kind is GapClass.SECOND_SOURCE
+
+
+def test_a_single_silent_symbol_does_not_explain_what_another_venue_traded():
+    proof = Proof(at(3), at(4), GapClass.UNEXPLAINED, "kraken has 1", traded_elsewhere=True)
+    quiet, trading = without(10, 3), without(10)
+    for others, kind in (
+        ([quiet], GapClass.UNEXPLAINED),
+        # A symbol that was listed later is no witness.
+        ([quiet, opens(5, 6, 7)], GapClass.UNEXPLAINED),
+        ([quiet, quiet], GapClass.VENUE_SILENT),
+        ([quiet, quiet, trading], GapClass.UNEXPLAINED),
+    ):
+        (gap,) = gaps_of(without(10, 3), others=others, proofs=[proof])
+        assert gap.kind is kind
+        assert (gap.evidence == "kraken has 1") is (kind is GapClass.UNEXPLAINED)
+
+
+def test_bars_after_the_delisting_are_no_gap():
+    assert gaps_of(opens(*range(6)), delisted=at(6)) == ()
+    assert gaps_of(opens(*range(6)), delisted=at(7)) == (
+        Gap(at(6), at(7), 1, GapClass.UNEXPLAINED),
+    )  # fmt: skip

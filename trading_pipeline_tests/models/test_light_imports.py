@@ -9,6 +9,7 @@ HEAVY = ("xgboost", "numba", "scipy", "pandas", "sklearn", "matplotlib", "dagste
 @pytest.mark.parametrize(
     "module",
     [
+        "trading_pipeline.market_data.resampling",
         "trading_pipeline.features.build",
         "trading_pipeline.features.labels",
         "trading_pipeline.validation.walk_forward",

@@ -9,11 +9,13 @@ import math
 import re
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from trading_pipeline.adapters.exchanges.request_gate import RequestGate
 from trading_pipeline.core.errors import (
     ConfigError,
     MalformedReplyError,
@@ -73,7 +75,9 @@ class CcxtExchange(Protocol):
         ...
 
 
-def open_exchange(venue: str, base_url: str | None, timeout_s: float) -> CcxtExchange:
+def open_exchange(
+    venue: str, base_url: str | None, timeout_s: float, gate: RequestGate
+) -> CcxtExchange:
     """Return the ccxt exchange ``venue`` for public spot data.
 
     Parameters
@@ -85,6 +89,8 @@ def open_exchange(venue: str, base_url: str | None, timeout_s: float) -> CcxtExc
         request can go anywhere else.
     timeout_s : float
         Seconds that one request may take; positive.
+    gate : RequestGate
+        What every request passes; pauses that the venue asks for are handed to it.
 
     Raises
     ------
@@ -112,9 +118,29 @@ def open_exchange(venue: str, base_url: str | None, timeout_s: float) -> CcxtExc
         exchange.has["fetchCurrencies"] = False
     if base_url is not None:
         exchange.urls["api"] = _redirected(exchange.urls["api"], checked_base_url(base_url))
-    exchange.session.hooks["response"].append(lambda reply, **_: check_reply(reply, venue))
+    exchange.session.hooks["response"].append(_reply_hook(venue, gate))
+    gate.mount(exchange.session)
     exchange.parse_ohlcv = _checking_rows(exchange, venue)
     return exchange
+
+
+def _reply_hook(venue: str, gate: RequestGate) -> Callable[..., None]:
+    def check(reply: HttpReply, **_: object) -> None:
+        try:
+            check_reply(reply, venue)
+        except RateLimitedError as error:
+            # Here and not later, so that no request of the same call can leave in between.
+            gate.pause(retry_after_s(error), f"HTTP {reply.status_code}")
+            raise
+
+    return check
+
+
+def retry_after_s(error: RateLimitedError) -> float:
+    """Return the seconds that the venue asked to wait."""
+    wait = error.facts["retry_after_s"]
+    assert isinstance(wait, float)
+    return wait
 
 
 def _checking_rows(exchange: CcxtExchange, venue: str) -> Callable[..., object]:
@@ -198,7 +224,7 @@ def check_reply(reply: HttpReply, venue: str) -> None:
         target = reply.headers.get("Location")
         raise malformed(venue, f"a redirect from {place} to {target}", status=status)
     if status in {418, 429}:
-        raise _pause(reply, venue, place)
+        raise rate_limited(reply, venue, place)
     if status >= 500:
         raise VenueUnavailableError(
             f"{place} failed with HTTP {status}: {excerpt(content)}; try again later",
@@ -230,13 +256,16 @@ def _is_answer(content: bytes) -> bool:
     return isinstance(body, list) or (isinstance(body, dict) and bool(body))
 
 
-def _pause(reply: HttpReply, venue: str, place: str) -> RateLimitedError:
+def rate_limited(reply: HttpReply, venue: str, place: str) -> RateLimitedError:
+    """Return the error for 429 (slow down) and 418 (banned), with the wait that is asked for."""
     banned = reply.status_code == 418
     stated = _seconds(reply.headers.get("Retry-After"), reply.headers.get("Date"))
     wait = stated if stated is not None else (_BAN_PAUSE_S if banned else _DEFAULT_PAUSE_S)
     reason = "banned this address for asking too often" if banned else "asks to slow down"
     return RateLimitedError(
-        f"{place} {reason} (HTTP {reply.status_code}); wait {wait:g} s before the next request",
+        f"{place} {reason} (HTTP {reply.status_code}); wait {wait:g} s, until "
+        f"{datetime.now(UTC) + timedelta(seconds=wait):%Y-%m-%d %H:%M:%S} UTC: nothing is asked "
+        "before",
         venue=venue,
         status=reply.status_code,
         retry_after_s=wait,

@@ -1,6 +1,5 @@
 """Candles, trading rules and quotes of any exchange that ccxt knows, over REST."""
 
-import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from trading_pipeline.adapters.exchanges.ccxt_client import (
     malformed,
     near_names,
     open_exchange,
+    retry_after_s,
     translate,
 )
 from trading_pipeline.adapters.exchanges.ccxt_replies import (
@@ -24,6 +24,7 @@ from trading_pipeline.adapters.exchanges.ccxt_replies import (
     instant,
     last_price,
 )
+from trading_pipeline.adapters.exchanges.request_gate import RequestGate
 from trading_pipeline.core.candles import FloatArray, empty_candles
 from trading_pipeline.core.errors import (
     ConfigError,
@@ -42,7 +43,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MACHINE_CLOCK_MARGIN = timedelta(seconds=5)
 _CAUTIOUS_PAGE = 100
-_LONGEST_PAUSE_S = 10.0
 _FIRST_BACKOFF_S = 0.25
 # What ccxt's parsers raise when a reply has another shape than the documented one.
 _PARSER_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -54,13 +54,13 @@ class CcxtCandleSource:
     The cursor starts at the first open time in the range and moves to the bar after the last one
     received, so that short pages lose nothing; ccxt's own pagination does lose. An empty page is
     asked for twice, and is then only the end of one page, not of the range. Only reads are made,
-    so that a failed request may be sent again: up to ``attempts`` times with growing pauses for
-    outages and garbage; after 429 only if the venue asks for 10 s or less; after a ban never.
-    Until a pause that the venue asked for is over, no request is sent at all.
+    so that a failed request may be sent again: up to ``attempts`` times, with growing pauses for
+    outages and garbage. Until a pause that the venue asked for (429, 418) is over, no request is
+    sent at all, also not by another process; see ``RequestGate``.
 
-    A candle is closed when the venue's clock says so. At venues without a time endpoint that is
-    the clock of this machine, set back by 5 s, because a clock that is fast would let an open
-    candle in.
+    A candle is closed when the venue's clock says so, and ``close_grace_s`` have passed. At venues
+    without a time endpoint that is the clock of this machine, set back by 5 s, because a clock
+    that is fast would let an open candle in.
 
     Not safe for threads: give each its own source. Markets are loaded once. Venues that keep only
     their newest candles (Kraken: 720) deliver those; what is older is missing, and seen as a gap.
@@ -79,6 +79,10 @@ class CcxtCandleSource:
         Times that one read is tried, at least 1.
     sleep : callable of float, optional
         Waits that many seconds; a test passes its own.
+    gate : RequestGate, optional
+        Holds requests back while the venue wants a pause; without it, one of this source alone.
+    close_grace_s : float
+        Seconds after its close until a candle counts as closed; at least 0.
 
     Raises
     ------
@@ -95,6 +99,8 @@ class CcxtCandleSource:
         name: str | None = None,
         attempts: int = 3,
         sleep: Callable[[float], None] = time.sleep,
+        gate: RequestGate | None = None,
+        close_grace_s: float = 0.0,
     ) -> None:
         if attempts < 1:
             raise ConfigError(f"attempts must be at least 1, was {attempts}")
@@ -104,9 +110,10 @@ class CcxtCandleSource:
         self._name = name or _default_name(venue, self.base_url)
         self._attempts = attempts
         self._sleep = sleep
-        self._exchange = open_exchange(venue, self.base_url, timeout_s)
+        self._gate = gate or RequestGate(venue)
+        self._grace_ms = round(close_grace_s * 1000)
+        self._exchange = open_exchange(venue, self.base_url, timeout_s, self._gate)
         self._has_markets = False
-        self._paused_until = -math.inf
 
     @property
     def name(self) -> str:
@@ -162,18 +169,34 @@ class CcxtCandleSource:
         MalformedReplyError
             If it answers with something that cannot be the candles of that range.
         """
-        self._market(symbol)
+        self.check_range(symbol, timeframe, start, end)
         first_ms, stop_ms = _range_ms(timeframe, start, end)
-        if timeframe.name not in (self._exchange.timeframes or {}):
-            known = self._exchange.timeframes or {}
+        now_ms = _milliseconds(self.now())
+        closed_ms = now_ms - self._grace_ms
+        stop_ms = min(stop_ms, closed_ms - closed_ms % timeframe.milliseconds)
+        pages = self._pages(symbol, timeframe, first_ms, stop_ms, now_ms)
+        return candle_frame(pages) if pages else empty_candles()
+
+    def check_range(
+        self, symbol: Symbol, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> None:
+        """Refuse what :meth:`candles` would refuse, without fetching a candle.
+
+        Raises
+        ------
+        SymbolNotListedError
+            If the venue has no such spot market.
+        ConfigError
+            If the venue does not have the timeframe, or an instant has no time zone.
+        """
+        _range_ms(timeframe, start, end)
+        known = self._exchange.timeframes or {}
+        if timeframe.name not in known:
             raise ConfigError(
                 f"{self.venue} has no candles of {timeframe}; {near_names(timeframe.name, known)}",
                 venue=self.venue,
             )
-        now_ms = _milliseconds(self.now())
-        stop_ms = min(stop_ms, now_ms - now_ms % timeframe.milliseconds)
-        pages = self._pages(symbol, timeframe, first_ms, stop_ms, now_ms)
-        return candle_frame(pages) if pages else empty_candles()
+        self._market(symbol)
 
     def quote(self, symbol: Symbol) -> Decimal:
         """Return the last traded price, in quote currency.
@@ -268,12 +291,13 @@ class CcxtCandleSource:
         """Return the rows of one page from ``cursor`` on; none only if two requests say so.
 
         The first request asks from a millisecond earlier, for venues that exclude ``since``; the
-        second from the bar itself, for venues that would round the millisecond down to a bar.
+        second from the bar itself, for venues that would round the millisecond down to a bar, and
+        for a whole page, for venues that begin further back than one bar.
         """
-        for since in (cursor - 1, cursor):
+        for since, n_rows in ((cursor - 1, limit), (cursor, self._page_limit(symbol))):
 
-            def fetch(since: int = since) -> FloatArray:
-                rows = self._exchange.fetch_ohlcv(symbol.pair, timeframe.name, since, limit)
+            def fetch(since: int = since, n_rows: int = n_rows) -> FloatArray:
+                rows = self._exchange.fetch_ohlcv(symbol.pair, timeframe.name, since, n_rows)
                 return candle_rows(rows, timeframe, now_ms, self.venue)
 
             page = self._read(fetch, symbol)
@@ -290,52 +314,33 @@ class CcxtCandleSource:
             except (VenueUnavailableError, MalformedReplyError, RateLimitedError) as error:
                 if symbol is not None:
                     error.facts.setdefault("symbol", symbol.key)
-                pause = self._pause(error, attempt)
-                if attempt == self._attempts or pause is None:
+                is_long = (
+                    isinstance(error, RateLimitedError)
+                    and retry_after_s(error) > self._gate.longest_wait_s
+                )
+                if attempt == self._attempts or is_long:
                     raise
-                self._sleep(pause)
+                # A pause that the venue asked for is kept by the gate.
+                if not isinstance(error, RateLimitedError):
+                    self._sleep(_FIRST_BACKOFF_S * 2.0 ** (attempt - 1))
         raise AssertionError("the loop returns or raises")
 
     def _read_once(self, call: Callable[[], T]) -> T:
         import ccxt
 
-        remaining = self._paused_until - time.monotonic()
-        if remaining > 0:
-            raise RateLimitedError(
-                f"{self.venue} asked for a pause that is not over; wait {remaining:.0f} s more",
-                venue=self.venue,
-                retry_after_s=remaining,
-            )
         try:
             return call()
-        except RateLimitedError as error:
-            self._paused_until = time.monotonic() + _retry_after_s(error)
-            raise
         except (ccxt.BaseError, *_PARSER_ERRORS) as error:
             translated = translate(error, self.venue, self._timeout_s)
             if isinstance(translated, RateLimitedError):
-                self._paused_until = time.monotonic() + _retry_after_s(translated)
+                self._gate.pause(retry_after_s(translated), "the venue's words")
             raise translated from error
-
-    def _pause(self, error: VenueError, attempt: int) -> float | None:
-        """Return the seconds to wait before trying again, None if that must not be."""
-        if not isinstance(error, RateLimitedError):
-            return _FIRST_BACKOFF_S * 2.0 ** (attempt - 1)
-        wait = _retry_after_s(error)
-        is_ban = error.facts.get("status") == 418
-        return None if is_ban or wait > _LONGEST_PAUSE_S else wait
 
 
 def _default_name(venue: str, base_url: str | None) -> str:
     if base_url is None:
         return f"ccxt:{venue}"
     return f"ccxt:{venue}@{urlsplit(base_url).hostname}"
-
-
-def _retry_after_s(error: RateLimitedError) -> float:
-    wait = error.facts["retry_after_s"]
-    assert isinstance(wait, float)
-    return wait
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -54,7 +54,7 @@ def close_picture(candles: pl.DataFrame, gaps: Sequence[GapRow] = (), *, title: 
         edges: list[Any] = [np.datetime64(at.replace(tzinfo=None), "us") for at in _ends(gap)]
         axes.axvspan(*edges, color=colour, alpha=0.6, linewidth=1.0)
     axes.margins(x=0.01)
-    return _png(figure)
+    return small_png(figure)
 
 
 def counts_picture(counts: Mapping[str, int], *, title: str) -> bytes:
@@ -71,7 +71,7 @@ def counts_picture(counts: Mapping[str, int], *, title: str) -> bytes:
     axes.set_xlim(0, max(counts.values()) * 1.25)
     axes.xaxis.set_visible(False)
     axes.grid(visible=False)
-    return _png(figure)
+    return small_png(figure)
 
 
 def distribution_picture(values: FloatArray, *, title: str) -> bytes:
@@ -87,7 +87,7 @@ def distribution_picture(values: FloatArray, *, title: str) -> bytes:
         fontsize=8,
         color=_COLOURS["muted"],
     )
-    return _png(figure)
+    return small_png(figure)
 
 
 def fold_picture(folds: Sequence[Fold], *, title: str) -> bytes:
@@ -103,7 +103,7 @@ def fold_picture(folds: Sequence[Fold], *, title: str) -> bytes:
     axes.plot(months, accuracy, color=_COLOURS["gain"], label="accuracy", marker="o", ms=3)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="best")
-    return _png(figure)
+    return small_png(figure)
 
 
 def equity_picture(curve: EquityCurve, *, title: str) -> bytes:
@@ -119,7 +119,7 @@ def equity_picture(curve: EquityCurve, *, title: str) -> bytes:
         axes.plot(_dates(time), value, color=colour, linewidth=1.0, label=label)
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="best")
     axes.margins(x=0.01)
-    return _png(figure)
+    return small_png(figure)
 
 
 def reliability_picture(
@@ -155,7 +155,7 @@ def reliability_picture(
     axes.scatter(predicted, observed, s=8 + 80 * n_rows / n_rows.max(), color=_COLOURS["gain"])
     axes.set_xlabel("forecast probability", fontsize=8, color=_COLOURS["muted"])
     axes.set_ylabel("share that happened", fontsize=8, color=_COLOURS["muted"])
-    return _png(figure)
+    return small_png(figure)
 
 
 def reliability(
@@ -207,10 +207,11 @@ def _dates(time_us: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.datetime64
 def _nothing(figure: Figure, axes: Axes, words: str) -> bytes:
     axes.set_axis_off()
     axes.text(0.5, 0.5, words, ha="center", va="center", color=_COLOURS["muted"], fontsize=9)
-    return _png(figure)
+    return small_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def small_png(figure: Figure) -> bytes:
+    """Return the figure as a PNG with as few colours as ``MAX_BYTES`` needs."""
     drawn = BytesIO()
     FigureCanvasAgg(figure).print_figure(drawn, format="png")
     picture = Image.open(drawn).convert("RGB")

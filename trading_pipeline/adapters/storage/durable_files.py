@@ -3,9 +3,26 @@
 import hashlib
 import os
 import secrets
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 from trading_pipeline.core.errors import StorageError
+
+
+class WriteStep(StrEnum):
+    """Steps of a durable write, in order."""
+
+    OPENED = "opened"
+    HALF_WRITTEN = "half_written"
+    WRITTEN = "written"
+    FLUSHED = "flushed"
+    RENAMED = "renamed"
+    DURABLE = "durable"
+
+
+WriteHook: TypeAlias = Callable[[WriteStep], None]
 
 
 def sha256_of(content: bytes) -> str:
@@ -13,11 +30,12 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes, hook: WriteHook | None = None) -> None:
     """Write ``content`` to ``path`` so that a reader sees the old file or the new one, never half.
 
     The bytes go to a temporary name beside it, are flushed to the disk, and are renamed. The
-    temporary name never ends in ``.parquet`` or ``.json``, so no reader picks it up.
+    temporary name never ends in ``.parquet`` or ``.json``, so no reader picks it up. ``hook`` is
+    told each step, for tests that kill the writer there.
 
     Raises
     ------
@@ -25,7 +43,7 @@ def write_durably(path: Path, content: bytes) -> None:
         If the disk is full or refuses; what was there before is untouched.
     """
     try:
-        _write(path, content)
+        _write(path, content, hook)
     except OSError as error:
         raise StorageError(
             f"{path} could not be written ({error.strerror or error}); what was there is "
@@ -34,19 +52,41 @@ def write_durably(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, hook: WriteHook | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with temporary.open("xb") as handle:
-            handle.write(content)
+            if hook is None:
+                handle.write(content)
+            else:
+                _write_in_halves(handle, content, hook)
             handle.flush()
             os.fsync(handle.fileno())
+        _tell(hook, WriteStep.FLUSHED)
         temporary.replace(path)
+        _tell(hook, WriteStep.RENAMED)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+    _tell(hook, WriteStep.DURABLE)
+
+
+def _write_in_halves(handle: BinaryIO, content: bytes, hook: WriteHook) -> None:
+    middle = len(content) // 2
+    hook(WriteStep.OPENED)
+    handle.write(content[:middle])
+    handle.flush()
+    hook(WriteStep.HALF_WRITTEN)
+    handle.write(content[middle:])
+    handle.flush()
+    hook(WriteStep.WRITTEN)
+
+
+def _tell(hook: WriteHook | None, step: WriteStep) -> None:
+    if hook is not None:
+        hook(step)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,138 +5,69 @@
     <root>/<table>/venue=/symbol=/timeframe=/month=/part-<sha>.parquet
                                                     /manifest.json
 
-A partition is what its manifest says; a part that no manifest names does not exist. Writers take
-the partition's lock, write a new part, and swap the manifest by an atomic rename. Readers check
-the SHA-256 of every part, because Parquet does not notice a flipped bit.
+A partition is what its manifest says; a part that no manifest names does not exist. Writers write
+new parts, then swap the manifest by compare-and-set; who was second reads, merges and tries again.
+Readers check the SHA-256 of every part, because Parquet does not notice a flipped bit.
 """
 
-import hashlib
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from trading_pipeline.adapters.storage.durable_files import sha256_of, write_durably
-from trading_pipeline.core.errors import (
-    DataError,
-    LakeCorruptionError,
-    PartitionNotFoundError,
-    StorageError,
-)
-from trading_pipeline.core.instrument import Symbol
-from trading_pipeline.core.month import Month
-from trading_pipeline.core.timeframe import Timeframe
+from trading_pipeline.adapters.storage.addresses import Address, month_address, symbol_address
+from trading_pipeline.adapters.storage.lake_crash_points import LakeHook, survive
+from trading_pipeline.adapters.storage.manifest import Manifest, Part
+from trading_pipeline.adapters.storage.merging import merge
+from trading_pipeline.adapters.storage.objects import LocalObjects, ObjectStore
+from trading_pipeline.adapters.storage.partition_reader import MANIFEST, PartitionReader
+from trading_pipeline.adapters.storage.partition_writer import Draft, PartitionWriter
+from trading_pipeline.core.errors import LakeConflictError, PartitionNotFoundError
 
-_MANIFEST = "manifest.json"
+__all__ = ["Address", "Lake", "Manifest", "Part", "PartFile", "month_address", "symbol_address"]
 
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a partition lives: a table, and values of the partition columns in path order."""
-
-    table: str
-    columns: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def path(self) -> Path:
-        """Folder of the partition, relative to the lake's root."""
-        return Path(self.table, *(f"{name}={value}" for name, value in self.columns))
-
-    def __str__(self) -> str:
-        return self.path.as_posix()
-
-
-def month_address(
-    table: str, venue: str, symbol: Symbol, timeframe: Timeframe, month: Month
-) -> Address:
-    """Return the address of one symbol's month."""
-    return Address(
-        table,
-        (
-            ("venue", venue),
-            ("symbol", symbol.key),
-            ("timeframe", timeframe.name),
-            ("month", month.key),
-        ),
-    )
-
-
-def symbol_address(table: str, venue: str, symbol: Symbol, timeframe: Timeframe) -> Address:
-    """Return the address of a table that has one partition per symbol."""
-    return Address(table, (("venue", venue), ("symbol", symbol.key), ("timeframe", timeframe.name)))
+# A writer of another machine that takes longer from its part to its manifest may lose the part.
+_GRACE = timedelta(days=1)
+_WRITERS = 4
+_LOOSE = (".parquet", ".partial")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One immutable Parquet file."""
+class PartFile:
+    """A part as a verified file of this machine, with the types that its columns stand for."""
 
-    name: str
-    sha256: str
-    n_rows: int
-    n_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a partition holds, and which inputs it was made from.
-
-    ``fingerprint`` is of the inputs, ``content`` of the rows; ``notes`` is what a reader of the
-    partition wants to know beside the rows (gaps, dropped rows, a refusal).
-    """
-
-    generation: int
-    fingerprint: str
-    parts: tuple[Part, ...]
-    n_rows: int
-    first: str | None
-    last: str | None
+    path: Path
+    part: Part
     columns: Mapping[str, str]
-    notes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def content(self) -> str:
-        """Fingerprint of rows and notes."""
-        text = json.dumps([[p.sha256 for p in self.parts], self.notes], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Lake:
-    """Partitions of tables under one folder.
+    """Partitions of tables in one folder or object store.
 
     Parameters
     ----------
-    root : Path
-        Folder of the lake; made on the first write.
+    root : Path or ObjectStore
+        A folder, made on the first write, or any other store.
+    hook : callable
+        Told each step of a commit, for tests that kill the writer there.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path | ObjectStore, hook: LakeHook = survive) -> None:
+        self._objects: ObjectStore = LocalObjects(root, hook) if isinstance(root, Path) else root
+        self._reader = PartitionReader(self._objects)
+        self._writer = PartitionWriter(self._objects, self._reader, hook)
+
+    @property
+    def root(self) -> Path:
+        """Folder of this machine: of the lake, or of copies of an object store's parts."""
+        return self._objects.root
 
     def manifest(self, address: Address) -> Manifest | None:
         """Return the manifest of a partition; None if it was never committed."""
-        path = self.root / address.path / _MANIFEST
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            values = json.loads(text)
-            if values.pop("sha256") != _seal(values):
-                raise ValueError("its SHA-256 is not that of its content")
-            values["parts"] = tuple(Part(**part) for part in values["parts"])
-            return Manifest(**values)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise LakeCorruptionError(
-                f"the manifest {path} is damaged ({error}); delete its folder and materialise "
-                "the partition again",
-                address=str(address),
-            ) from error
+        return self._reader.look_up(address)[0]
 
     def read(self, address: Address, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the rows of a partition, after checking their SHA-256.
@@ -148,18 +79,37 @@ class Lake:
         LakeCorruptionError
             If a part is missing or its bytes are not those that were written.
         """
-        manifest, contents = self._verified(address)
-        if manifest is None:
-            raise PartitionNotFoundError(
-                f"{address} was never materialised; materialise it first", address=str(address)
-            )
-        wanted = None if columns is None else list(columns)
-        frames = [pl.read_parquet(io.BytesIO(content), columns=wanted) for content in contents]
-        return frames[0] if len(frames) == 1 else pl.concat(frames)
+        rows = self._reader.rows(address, columns)[1]
+        if rows is None:
+            raise _never_made(address)
+        return rows
+
+    def read_generation(
+        self, address: Address, manifest: Manifest | None
+    ) -> tuple[Manifest, pl.DataFrame]:
+        """Return the rows of the generation that ``manifest`` is of; the newest if it is gone.
+
+        Returns the manifest of the rows too, by which the caller sees which of the two they are.
+
+        Raises
+        ------
+        PartitionNotFoundError
+            If ``manifest`` is None, or the partition was dropped since.
+        LakeCorruptionError
+            If a part is missing or its bytes are not those that were written.
+        """
+        if manifest is not None:
+            try:
+                return manifest, self._reader.rows_of(address, manifest)
+            except FileNotFoundError:
+                newest, rows = self._reader.rows(address)
+                if newest is not None and rows is not None:
+                    return newest, rows
+        raise _never_made(address)
 
     def read_if_present(self, address: Address) -> pl.DataFrame | None:
         """Return the rows of a partition; None if it was never committed."""
-        return None if self.manifest(address) is None else self.read(address)
+        return self._reader.rows(address)[1]
 
     def commit(
         self,
@@ -168,211 +118,213 @@ class Lake:
         *,
         fingerprint: str,
         notes: Mapping[str, Any] | None = None,
+        expected_generation: int | None = None,
     ) -> Manifest:
         """Replace a partition by ``rows``; other partitions are not touched.
 
         The same rows, notes and fingerprint again leave the partition as it is.
+
+        Parameters
+        ----------
+        address : Address
+        rows : DataFrame
+        fingerprint : str
+        notes : mapping, optional
+        expected_generation : int, optional
+            The generation that ``rows`` were made from, 0 if there was none. Without it, whatever
+            is there is replaced.
+
+        Raises
+        ------
+        LakeConflictError
+            If the partition has another generation by now; it is left as it is.
         """
-        return self._swap(address, lambda: rows, fingerprint, lambda _: notes or {})
+
+        def draft(before: Manifest | None) -> Draft:
+            if expected_generation is not None:
+                _require(address, before, expected_generation)
+            return Draft(rows, fingerprint, notes or {})
+
+        return self._writer.commit(address, draft)
+
+    def require_generation(self, address: Address, expected: int) -> None:
+        """Refuse a partition that has another generation than ``expected``, 0 for none.
+
+        For what is written before a commit that expects it; the commit looks again.
+
+        Raises
+        ------
+        LakeConflictError
+            If it has another one.
+        """
+        _require(address, self.manifest(address), expected)
+
+    def commit_all(
+        self, partitions: Iterable[tuple[Address, pl.DataFrame]], *, fingerprint: str
+    ) -> list[Manifest]:
+        """Replace many partitions; while one waits for the disk, others are encoded.
+
+        Each is a commit of its own, as by :meth:`commit`: after a failure those that were
+        finished stay, and the same again brings the rest.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        def commit(partition: tuple[Address, pl.DataFrame]) -> Manifest:
+            return self.commit(*partition, fingerprint=fingerprint)
+
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="lake") as pool:
+            return list(pool.map(commit, partitions))
 
     def upsert(
         self,
         address: Address,
         rows: pl.DataFrame,
         *,
-        key: str,
+        key: str | Sequence[str],
         fingerprint: str | Callable[[pl.DataFrame], str],
         notes: Callable[[Manifest | None], Mapping[str, Any]] | None = None,
+        observe: Callable[[pl.DataFrame | None, pl.DataFrame], None] | None = None,
     ) -> Manifest:
         """Merge ``rows`` into a partition by ``key``; a row with a known key replaces the old one.
 
-        Reading, merging and committing happen under the partition's lock, so that any number of
-        processes may write one partition and no row is lost.
+        Reading, merging and committing are one step, so that any number of processes may write
+        one partition and no row is lost. Changes at its end are written as a small second part, so
+        that a refresh of the running month is cheap. ``observe`` is called under the lock before
+        the commit, with the stored rows (None in a new partition) and the new ones; after a lost
+        race it is called again with what is stored then.
 
         Raises
         ------
         DataError
             If ``rows`` has other columns than the stored rows.
+        LakeConflictError
+            If other machines were first in every one of many attempts.
+        """
+        keys = [key] if isinstance(key, str) else list(key)
+
+        def draft(before: Manifest | None) -> Draft:
+            stored = None if before is None else self._reader.rows_of(address, before)
+            if observe is not None:
+                observe(stored, rows)
+            after = merge(stored, rows, keys, address)
+            return Draft(
+                after.rows,
+                fingerprint if isinstance(fingerprint, str) else fingerprint(after.rows),
+                {} if notes is None else notes(before),
+                n_kept=after.n_kept,
+                is_verified=True,
+            )
+
+        return self._writer.commit(address, draft)
+
+    def compact(self, address: Address) -> Manifest:
+        """Write the rows of a partition as one part; rows, notes and fingerprints stay.
+
+        Raises
+        ------
+        PartitionNotFoundError
+            If the partition was never committed.
         """
 
-        def merge() -> pl.DataFrame:
-            stored = self.read_if_present(address)
-            both = rows if stored is None else pl.concat([stored, _like(stored, rows, address)])
-            return both.unique(key, keep="last", maintain_order=True).sort(key)
+        def draft(before: Manifest | None) -> Draft:
+            if before is None:
+                raise PartitionNotFoundError(
+                    f"{address} was never materialised; there is nothing to compact",
+                    address=str(address),
+                )
+            rows = self._reader.rows_of(address, before)
+            return Draft(
+                rows,
+                before.fingerprint,
+                before.notes,
+                is_verified=True,
+                is_compaction=len(before.parts) > 1,
+            )
 
-        return self._swap(address, merge, fingerprint, notes or (lambda _: {}))
+        return self._writer.commit(address, draft)
 
     def addresses(self, table: str) -> Iterator[Address]:
         """Yield the addresses of the committed partitions of ``table``, in path order."""
-        for manifest in sorted((self.root / table).rglob(_MANIFEST)):
-            relative = manifest.parent.relative_to(self.root / table)
-            pairs = (part.partition("=") for part in relative.parts)
-            yield Address(table, tuple((name, value) for name, _, value in pairs))
+        found = [key.split("/") for key in self._objects.keys(table)]
+        for *folders, name in sorted(found):
+            if name == MANIFEST:
+                yield Address.parse("/".join(folders))
 
     def tables(self) -> list[str]:
         """Return the names of the tables that have a partition."""
-        if not self.root.is_dir():
-            return []
-        return sorted(
-            folder.name
-            for folder in self.root.iterdir()
-            if folder.is_dir()
-            and not folder.name.startswith(".")
-            and any(self.addresses(folder.name))
-        )
+        manifests = (key for key in self._objects.keys("") if key.endswith(f"/{MANIFEST}"))
+        return sorted({key.partition("/")[0] for key in manifests})
 
     def files(self, table: str) -> list[Path]:
         """Return the parts of ``table`` that manifests name, after checking their SHA-256."""
-        found: list[Path] = []
+        return [part.path for part in self.part_files(table)]
+
+    def part_files(self, table: str) -> list[PartFile]:
+        """Return the parts of ``table`` as files of this machine, after checking their SHA-256.
+
+        Files of a folder are those of the lake itself; those of an object store are copies.
+        """
+        found: list[PartFile] = []
         for address in self.addresses(table):
-            manifest, _ = self._verified(address)
-            parts = manifest.parts if manifest else ()
-            found.extend(self.root / address.path / part.name for part in parts)
+            manifest, paths = self._reader.files(address)
+            if manifest is not None:
+                listed = zip(paths, manifest.parts, strict=True)
+                found.extend(PartFile(path, part, manifest.columns) for path, part in listed)
         return found
 
-    def sweep(self) -> int:
-        """Delete files that no manifest names, as a kill leaves them; return how many."""
-        swept = 0
-        for folder in {path.parent for path in self.root.rglob("*.p*") if path.is_file()}:
-            address = Address(folder.relative_to(self.root).as_posix())
-            with self._lock(address):
-                manifest = self.manifest(address)
-                known = {part.name for part in manifest.parts} if manifest else set()
-                for path in folder.iterdir():
-                    if path.suffix in {".parquet", ".partial"} and path.name not in known:
-                        path.unlink()
-                        swept += 1
-        return swept
+    def drop(self, address: Address) -> bool:
+        """Delete a partition and return whether there was one.
 
-    def _swap(
-        self,
-        address: Address,
-        build: Callable[[], pl.DataFrame],
-        fingerprint: str | Callable[[pl.DataFrame], str],
-        notes: Callable[[Manifest | None], Mapping[str, Any]],
-    ) -> Manifest:
-        with self._lock(address):
-            before = self.manifest(address)
-            rows = build()
-            mark = fingerprint if isinstance(fingerprint, str) else fingerprint(rows)
-            part, content = _encode(rows)
-            after = _manifest(before, rows, (part,), mark, notes(before))
-            folder = self.root / address.path
-            if before is not None and _same(before, after):
-                if not _holds(folder / part.name, part):
-                    write_durably(folder / part.name, content)
-                return before
-            write_durably(folder / part.name, content)
-            values = asdict(after)
-            sealed = json.dumps({**values, "sha256": _seal(values)}, indent=1)
-            write_durably(folder / _MANIFEST, sealed.encode())
-            # The previous generation stays for readers that looked it up just now.
-            keep = {part.name} | ({p.name for p in before.parts} if before else set())
-            for path in folder.glob("part-*.parquet"):
-                if path.name not in keep:
-                    path.unlink()
-            return after
+        The manifest goes first: after a kill half-way the partition does not exist, and what is
+        left of it is swept. On an object store nobody else may write the partition meanwhile.
+        """
+        with self._objects.lock(str(address)):
+            was_there = self._objects.read(f"{address}/{MANIFEST}") is not None
+            self._objects.delete([f"{address}/{MANIFEST}"])
+        self._sweep_folder(str(address), None)
+        return was_there
 
-    @contextmanager
-    def _lock(self, address: Address) -> Iterator[None]:
-        from filelock import FileLock
+    def sweep(self, *, grace: timedelta = _GRACE) -> int:
+        """Delete files that no manifest names, as a kill leaves them; return how many.
 
-        folder = self.root / ".locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"{folder} could not be made ({error.strerror}); fix the permissions or choose "
-                "another storage.root",
-                path=str(folder),
-            ) from error
-        with FileLock(folder / f"{sha256_of(str(address).encode())[:24]}.lock"):
-            yield
-
-    def _verified(self, address: Address) -> tuple[Manifest | None, list[bytes]]:
-        missing_in: Manifest | None = None
-        while True:
-            manifest = self.manifest(address)
-            try:
-                parts = manifest.parts if manifest else ()
-                return manifest, [self._verified_bytes(address, part) for part in parts]
-            except FileNotFoundError as error:
-                # A writer may have replaced the generation that was just looked up.
-                if manifest == missing_in:
-                    raise LakeCorruptionError(
-                        f"{error.filename} is missing; delete the folder of {address} and "
-                        "materialise the partition again",
-                        address=str(address),
-                    ) from error
-                missing_in = manifest
-
-    def _verified_bytes(self, address: Address, part: Part) -> bytes:
-        path = self.root / address.path / part.name
-        content = path.read_bytes()
-        if sha256_of(content) != part.sha256:
-            raise LakeCorruptionError(
-                f"{path} is not what was written (its SHA-256 differs from the manifest's); delete "
-                "its folder and materialise the partition again",
-                address=str(address),
-            )
-        return content
-
-
-def _encode(rows: pl.DataFrame) -> tuple[Part, bytes]:
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="zstd", statistics=True)
-    content = buffer.getvalue()
-    digest = sha256_of(content)
-    return Part(f"part-{digest[:16]}.parquet", digest, rows.height, len(content)), content
-
-
-def _manifest(
-    before: Manifest | None,
-    rows: pl.DataFrame,
-    parts: tuple[Part, ...],
-    fingerprint: str,
-    notes: Mapping[str, Any],
-) -> Manifest:
-    first, last = _range(rows)
-    return Manifest(
-        generation=1 if before is None else before.generation + 1,
-        fingerprint=fingerprint,
-        parts=parts,
-        n_rows=rows.height,
-        first=first,
-        last=last,
-        columns={name: str(kind) for name, kind in rows.schema.items()},
-        # Through JSON, so that what is compared is what will be read.
-        notes=json.loads(json.dumps(dict(notes))),
-    )
-
-
-def _range(rows: pl.DataFrame) -> tuple[str | None, str | None]:
-    if "open_time" not in rows.columns or rows.is_empty():
-        return None, None
-    first, last = rows["open_time"].min(), rows["open_time"].max()
-    assert isinstance(first, datetime)
-    assert isinstance(last, datetime)
-    return first.isoformat(), last.isoformat()
-
-
-def _seal(values: Mapping[str, Any]) -> str:
-    return sha256_of(json.dumps(values, sort_keys=True).encode())
-
-
-def _holds(path: Path, part: Part) -> bool:
-    return path.is_file() and sha256_of(path.read_bytes()) == part.sha256
-
-
-def _like(stored: pl.DataFrame, rows: pl.DataFrame, address: Address) -> pl.DataFrame:
-    if dict(stored.schema) != dict(rows.schema):
-        raise DataError(
-            f"{address} holds {dict(stored.schema)}, the new rows {dict(rows.schema)}; "
-            "use the same columns, or delete the folder and materialise the partition again",
-            address=str(address),
+        In an object store those younger than ``grace`` stay: a writer may be about to name them.
+        """
+        age = grace if self._objects.is_shared else None
+        loose = [key for key in self._objects.keys("", older_than=age) if key.endswith(_LOOSE)]
+        return sum(
+            self._sweep_folder(folder, age)
+            for folder in sorted({key.rpartition("/")[0] for key in loose})
         )
-    return rows.select(stored.columns)
+
+    def _sweep_folder(self, folder: str, age: timedelta | None) -> int:
+        address = Address.parse(folder)
+        with self._objects.lock(str(address)):
+            manifest = self.manifest(address)
+            named = {part.name for part in manifest.parts} if manifest else set()
+            # Readers elsewhere may still be at what was retired last.
+            if manifest is not None and self._objects.is_shared:
+                named |= {*manifest.retired}
+            orphans = []
+            for key in self._objects.keys(folder, older_than=age):
+                of, _, name = key.rpartition("/")
+                if of == folder and name.endswith(_LOOSE) and name not in named:
+                    orphans.append(key)
+            self._objects.delete(orphans)
+            return len(orphans)
 
 
-def _same(before: Manifest, after: Manifest) -> bool:
-    return before.fingerprint == after.fingerprint and before.content == after.content
+def _require(address: Address, before: Manifest | None, expected: int) -> None:
+    generation = 0 if before is None else before.generation
+    if generation != expected:
+        raise LakeConflictError(
+            f"{address} was to replace generation {expected}, but another writer committed "
+            f"generation {generation} meanwhile; read it and make it again",
+            address=str(address),
+            generation=generation,
+        )
+
+
+def _never_made(address: Address) -> PartitionNotFoundError:
+    return PartitionNotFoundError(
+        f"{address} was never materialised; materialise it first", address=str(address)
+    )

@@ -12,6 +12,7 @@ MARTS = (
     "fold_models",
     "signals",
 )
+"""Backtests, their trades and equity, walk-forward scores, folds, signals: tables of the lake."""
 
 
 def build_warehouse(lake: Lake, path: Path) -> dict[str, int]:
@@ -22,13 +23,16 @@ def build_warehouse(lake: Lake, path: Path) -> dict[str, int]:
     """
     from dagster_duckdb import DuckDBResource
 
+    from trading_pipeline.adapters.storage.coverage import COVERAGE, coverage
     from trading_pipeline.adapters.storage.warehouse import publish_marts
 
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.building")
     beside.unlink(missing_ok=True)
-    present = [table for table in MARTS if table in lake.tables()]
+    stored = lake.tables()
+    present = [table for table in MARTS if table in stored]
+    made = {COVERAGE: coverage(lake)} if "candles" in stored else {}
     with DuckDBResource(database=str(beside)).get_connection() as connection:
-        rows = publish_marts(connection, lake, present)
+        rows = publish_marts(connection, lake, present, made)
     beside.replace(path)
     return rows

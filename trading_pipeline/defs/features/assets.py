@@ -10,7 +10,7 @@ import polars as pl
 
 from trading_pipeline import wiring
 from trading_pipeline.config import Settings
-from trading_pipeline.core.fingerprint import fingerprint
+from trading_pipeline.core.fingerprint import Fingerprintable, fingerprint
 from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.core.month import Month
 from trading_pipeline.core.timeframe import Timeframe
@@ -46,7 +46,7 @@ def indicator_features(
         return indicator_frame(candles.between(symbol, first, last), requests)
 
     def mark(cell: Cell) -> str:
-        seen = candles.contents(cell.named_symbol, first, cell.named_month)
+        seen = candles_seen(candles, cell.named_symbol, first, cell.named_month)
         return fingerprint(1, recipe, seen)
 
     return RangeOutput(
@@ -85,7 +85,7 @@ def feature_matrix(
 
     def mark(cell: Cell) -> str:
         symbol, month = cell.named_symbol, cell.named_month
-        seen = candles.contents(symbol, month.shift(-back), month)
+        seen = candles_seen(candles, symbol, month.shift(-back), month)
         indicators = indicator_features.contents(symbol, month.shift(-back), month)
         return fingerprint(1, recipe, seen, indicators)
 
@@ -134,7 +134,7 @@ def labels(
 
     def mark(cell: Cell) -> str:
         symbol, month = cell.named_symbol, cell.named_month
-        seen = candles.contents(symbol, month.shift(-back), month.shift(ahead))
+        seen = candles_seen(candles, symbol, month.shift(-back), month.shift(ahead))
         return fingerprint(1, barriers.to_dict(), seen)
 
     def make(cell: Cell) -> Made:
@@ -164,6 +164,21 @@ def labels(
 def months_of(bars: int, timeframe: Timeframe) -> int:
     """Return the months that ``bars`` of ``timeframe`` may touch, at least 1."""
     return max(1, ceil(bars * timeframe.seconds / _SHORTEST_MONTH_S))
+
+
+def candles_seen(
+    candles: StoredTable, symbol: Symbol, first: Month, last: Month
+) -> dict[str, Fingerprintable]:
+    """Return what features and labels see of a range of months: rows and gaps.
+
+    What people are told beside them, such as the evidence of a gap, makes nothing again.
+    """
+    manifests = [candles.manifest(Cell(symbol, month)) for month in first.until(last)]
+    gaps = gaps_between(candles, symbol, first, last)
+    return {
+        "rows": [found.whole_sha256 if found else None for found in manifests],
+        "gaps": [[gap.start, gap.end, gap.n_bars, gap.kind.value] for gap in gaps],
+    }
 
 
 def gaps_between(

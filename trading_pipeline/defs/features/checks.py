@@ -1,5 +1,7 @@
 """What must hold of features and labels before a model reads them."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import polars as pl
 
@@ -28,9 +30,45 @@ def indicators_do_not_repaint(
     """
     from trading_pipeline.indicators.catalog import indicator_frame
 
-    stored = StoredTable(lake, settings, "indicator_features")
-    candles = StoredTable(lake, settings, "candles")
     requests = wiring.indicator_requests(settings)
+    return _replayed(
+        context,
+        StoredTable(lake, settings, "indicator_features"),
+        settings,
+        lambda candles: indicator_frame(candles, requests),
+    )
+
+
+@pipeline_check("smart_money_features", blocking=True)
+def smart_money_does_not_repaint(
+    context: dg.AssetCheckExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    settings: dg.ResourceParam[Settings],
+) -> dg.AssetCheckResult:
+    """Stored smart money equals, bit for bit, what it was when its candle was the newest.
+
+    Swings, breaks, blocks and gaps are usually drawn with hindsight; here nothing is. The last
+    candles of each month are replayed: the history is cut after a candle, computed again, and
+    compared with the stored row.
+    """
+    from trading_pipeline.smart_money.reading import read_market
+
+    chosen = wiring.smart_money_settings(settings)
+    return _replayed(
+        context,
+        StoredTable(lake, settings, "smart_money_features"),
+        settings,
+        lambda candles: read_market(candles, chosen).features,
+    )
+
+
+def _replayed(
+    context: dg.AssetCheckExecutionContext,
+    stored: StoredTable,
+    settings: Settings,
+    compute: Callable[[pl.DataFrame], pl.DataFrame],
+) -> dg.AssetCheckResult:
+    candles = stored.beside("candles")
     first = Month.parse(settings.market.history_start)
 
     def judge(cell: Cell) -> Judgement:
@@ -41,7 +79,7 @@ def indicators_do_not_repaint(
         differing = []
         for position in _cuts(rows.height):
             opened = rows["open_time"][position]
-            then = indicator_frame(history.filter(pl.col("open_time") <= opened), requests)
+            then = compute(history.filter(pl.col("open_time") <= opened))
             if not then.tail(1).equals(rows.slice(position, 1)):
                 differing.append(opened.isoformat())
         return Judgement(

@@ -14,7 +14,7 @@ import dagster as dg
 from trading_pipeline import wiring
 from trading_pipeline.adapters.storage.lake import Lake
 from trading_pipeline.config import Settings
-from trading_pipeline.core.errors import StaleDataError
+from trading_pipeline.core.errors import StaleDataError, SymbolNotListedError
 from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.core.month import Month
 from trading_pipeline.defs.features.assets import gaps_between
@@ -84,20 +84,26 @@ def close_newest_candle(
     Raises
     ------
     StaleDataError
-        If ``expected`` is not closed by the venue's clock, or the venue has not published the
-        newest candle yet; nothing is decided.
+        If ``expected`` is not closed by the venue's clock (the fact ``closes_in_s`` says when it
+        will be), or the venue has not published the newest candle yet; nothing is decided.
+    SymbolNotListedError
+        If the symbol is delisted; the message says what the account still holds of it.
     VenueError
         If the venue does not answer.
     """
     timeframe = settings.market.timeframe
-    opened = timeframe.last_closed_open(venue.source().now())
+    closed_by = venue.closed_by()
+    opened = timeframe.last_closed_open(closed_by)
     if expected is not None and opened < expected:
         # A clock that runs ahead would else take the candle before for this one, and skip this.
         raise StaleDataError(
             f"{symbol} {timeframe}: the candle of {expected.isoformat()} is not closed by the "
             f"venue's clock, whose newest is {opened.isoformat()}; check this machine's clock",
             symbol=symbol.key,
+            closes_in_s=(expected + timeframe.duration - closed_by).total_seconds(),
         )
+    if words := wiring.delisted_words(settings, symbol, opened):
+        raise SymbolNotListedError(words, symbol=symbol.key)
     month = Month.of(opened)
     raw = StoredTable(lake, settings, "raw_candles")
     for unsettled in unsettled_months(raw, symbol, month)[:-1]:

@@ -17,6 +17,9 @@ from trading_pipeline.wiring import VenueAccess
 if TYPE_CHECKING:
     from trading_pipeline.adapters.storage.ledger import Ledger
 
+# A machine's clock that runs ahead wakes the job too early: up to ten minutes, it waits.
+_LONGEST_WAIT_S = 60.0
+_MOST_WAITS = 10
 EXECUTES_ORDERS_TAG = "trading/executes_orders"
 
 
@@ -44,7 +47,14 @@ def close_candle(
 ) -> None:
     """Decide on the newest closed candle of one symbol."""
     expected = datetime.fromisoformat(config.open_time) if config.open_time else None
-    decided = close_newest_candle(Symbol.parse(config.symbol), settings, lake, venue, expected)
+    symbol = Symbol.parse(config.symbol)
+    try:
+        decided = close_newest_candle(symbol, settings, lake, venue, expected)
+    except StaleDataError as error:
+        closes_in_s = error.facts.get("closes_in_s")
+        if settings.market.now is None and isinstance(closes_in_s, float):
+            raise _wait(context, closes_in_s, error) from error
+        raise
     for table, metadata in decided.refreshed.items():
         partition = Cell(decided.symbol, decided.month).key
         context.log_event(
@@ -105,6 +115,13 @@ def execute_signals(
     context.log_event(dg.AssetMaterialization(asset_key="order_journal", metadata=metadata))
     for line in lines:
         context.log.info(line)
+
+
+def _wait(
+    context: dg.OpExecutionContext, closes_in_s: float, error: StaleDataError
+) -> dg.RetryRequested:
+    context.log.warning("%s; the candle closes there in %.1f s", error.message, closes_in_s)
+    return dg.RetryRequested(_MOST_WAITS, seconds_to_wait=min(closes_in_s, _LONGEST_WAIT_S))
 
 
 def _value_account(

@@ -10,6 +10,7 @@ import polars as pl
 from starlette.types import ASGIApp
 
 from trading_pipeline.adapters.exchanges.ccxt_rest import CcxtCandleSource
+from trading_pipeline.adapters.exchanges.request_gate import RequestGate
 from trading_pipeline.adapters.exchanges.simulated.faults import FaultPlan, FaultyExchange
 from trading_pipeline.adapters.exchanges.simulated.market import ReplayMarket
 from trading_pipeline.adapters.exchanges.simulated.server import exchange_app
@@ -50,7 +51,11 @@ class TrialExchange:
 
 @contextmanager
 def trial_exchange(
-    app: ASGIApp | None = None, *, attempts: int = 3, timeout_s: float = 10.0
+    app: ASGIApp | None = None,
+    *,
+    attempts: int = 3,
+    timeout_s: float = 10.0,
+    gate: RequestGate | None = None,
 ) -> Iterator[TrialExchange]:
     plan = FaultPlan()
     pauses: list[float] = []
@@ -58,7 +63,7 @@ def trial_exchange(
     with (
         serve_in_background(FaultyExchange(inner, plan)) as url,
         CcxtCandleSource(
-            "binance", url, timeout_s, attempts=attempts, sleep=pauses.append
+            "binance", url, timeout_s, attempts=attempts, sleep=pauses.append, gate=gate
         ) as source,
     ):
         yield TrialExchange(source, plan, pauses)

@@ -15,8 +15,10 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from trading_pipeline.adapters.exchanges.ccxt_rest import CcxtCandleSource
+from trading_pipeline.adapters.exchanges.request_gate import RequestGate
 from trading_pipeline.adapters.exchanges.simulated.faults import (
     Fault,
+    cut_off,
     failing,
     hanging,
     html,
@@ -26,7 +28,6 @@ from trading_pipeline.adapters.exchanges.simulated.faults import (
 )
 from trading_pipeline.core.errors import (
     MalformedReplyError,
-    RateLimitedError,
     SymbolNotListedError,
     VenueError,
     VenueUnavailableError,
@@ -75,7 +76,8 @@ def trial(shared_trial):
     """A source of its own, which tries three times, at the shared exchange."""
     shared_trial.plan.clear()
     pauses: list[float] = []
-    with CcxtCandleSource("binance", shared_trial.source.base_url, sleep=pauses.append) as source:
+    url, impatient = shared_trial.source.base_url, RequestGate("binance", longest_wait_s=0.0)
+    with CcxtCandleSource("binance", url, sleep=pauses.append, gate=impatient) as source:
         yield TrialExchange(source, shared_trial.plan, pauses)
 
 
@@ -287,47 +289,24 @@ def test_a_redirect_is_not_followed():
         trial.source.now()
 
 
-@pytest.mark.parametrize(
-    ("fault", "wait_s"),
-    [
-        (rate_limited("37"), 37.0),
-        (rate_limited("0037"), 37.0),
-        (rate_limited(None), 60.0),
-        (rate_limited("soon"), 60.0),
-        (rate_limited("600", status=418), 600.0),
-        (rate_limited(None, status=418), 120.0),
-    ],
-)
-def test_a_limited_source_says_how_long_and_asks_nothing_meanwhile(trial, fault, wait_s):
-    trial.plan.always("klines", fault)
-    with pytest.raises(RateLimitedError, match=f"wait {wait_s:g} s") as caught:
+def test_a_page_that_is_cut_off_in_the_middle_is_asked_for_again(trial):
+    trial.plan.script("klines", [cut_off(), cut_off()])
+    assert_frame_equal(trial.read(), TRUTH)
+    trial.plan.always("klines", cut_off())
+    with pytest.raises(VenueUnavailableError, match="binance"):
         trial.read()
-    assert caught.value.facts["retry_after_s"] == wait_s
-    assert caught.value.facts["symbol"] == "BTC-USDT"
-    before = trial.plan.requests.total()
-    for _ in range(3):
-        with pytest.raises(RateLimitedError, match="not over") as again:
-            trial.source.now()
-        assert 0 < again.value.facts["retry_after_s"] <= wait_s
-    assert trial.plan.requests.total() == before
-    assert trial.pauses == []
 
 
-def test_a_short_wait_is_waited_for():
-    with trial_exchange() as trial:
-        patient = CcxtCandleSource("binance", trial.source.base_url)
-        trial.plan.script("klines", [rate_limited("1")])
-        began = time.monotonic()
-        assert_frame_equal(patient.candles(BTC, H1, START, END), TRUTH)
-        assert time.monotonic() - began >= 1.0
-        patient.close()
+@pytest.mark.parametrize("place", [1, 2, 3, 4, 5])
+def test_a_candle_with_a_null_is_refused(trial, place):
+    def spoil(body: bytes) -> bytes:
+        rows = json.loads(body)
+        rows[7][place] = None
+        return json.dumps(rows).encode()
 
-
-def test_a_ban_is_never_waited_for(trial):
-    trial.plan.script("klines", [rate_limited("1", status=418)])
-    with pytest.raises(RateLimitedError, match="banned"):
+    trial.plan.always("klines", Fault(rewrite=spoil))
+    with pytest.raises(MalformedReplyError, match="not six numbers"):
         trial.read()
-    assert trial.plan.requests["klines"] == 1
 
 
 def test_a_quote_of_another_symbol_is_refused(trial):

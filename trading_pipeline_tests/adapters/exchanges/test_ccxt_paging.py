@@ -1,7 +1,10 @@
 """Paging: whatever the venue does with pages, nothing is lost and nothing invented."""
 
 import json
-from datetime import timedelta
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
 import polars as pl
@@ -27,6 +30,23 @@ HOUR_MS = 3_600_000
 FULL = make_candles(N_HOURS, start=START)
 
 
+Shake: TypeAlias = Callable[[list[object]], list[object]]
+
+
+def _as_they_are(rows: list[object]) -> list[object]:
+    return rows
+
+
+def _shuffled_and_repeated(seed: int) -> Shake:
+    def shake(rows: list[object]) -> list[object]:
+        drawn = random.Random(seed)
+        twice = rows + drawn.sample(rows, len(rows) // 3)
+        drawn.shuffle(twice)
+        return twice
+
+    return shake
+
+
 class Habits:
     """An exchange with other habits: page caps, and another reading of ``startTime``."""
 
@@ -34,12 +54,13 @@ class Habits:
         self._plan = FaultPlan()
         self._app = FaultyExchange(app, self._plan)
         self.since = "inclusive"
+        self.overlap = 0
 
-    def cap(self, sizes: list[int]) -> None:
-        """Cut pages to ``sizes`` in turn, the last one for ever."""
+    def cap(self, sizes: list[int], shake: Shake = _as_they_are) -> None:
+        """Cut pages to ``sizes`` in turn, the last one for ever; ``shake`` their rows."""
         self._plan.clear()
-        self._plan.script("klines", [_first(size) for size in sizes])
-        self._plan.always("klines", _first(sizes[-1]))
+        self._plan.script("klines", [_first(size, shake) for size in sizes])
+        self._plan.always("klines", _first(sizes[-1], shake))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -50,6 +71,7 @@ class Habits:
                     since += 1
                 if self.since == "flooring":
                     since -= since % HOUR_MS
+                since -= self.overlap * HOUR_MS
                 if self.since == "windowed":
                     query["endTime"] = str(since + int(query["limit"]) * HOUR_MS - 1)
                 query["startTime"] = str(since)
@@ -57,8 +79,8 @@ class Habits:
         await self._app(scope, receive, send)
 
 
-def _first(size: int) -> Fault:
-    return Fault(rewrite=lambda body: json.dumps(json.loads(body)[:size]).encode())
+def _first(size: int, shake: Shake) -> Fault:
+    return Fault(rewrite=lambda body: json.dumps(shake(json.loads(body)[:size])).encode())
 
 
 class Shelf:
@@ -107,6 +129,69 @@ def test_every_candle_in_the_range_comes_exactly_once(
     end = start + timedelta(hours=n_bars)
     expected = candles.filter((pl.col("open_time") >= start) & (pl.col("open_time") < end))
     assert_frame_equal(trial.read(start, end), expected)
+
+
+@given(
+    overlap=st.integers(0, 5),
+    room=st.lists(st.integers(1, 40) | st.integers(1, 990), min_size=1, max_size=4),
+    since=st.sampled_from(["inclusive", "exclusive", "flooring"]),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=25, deadline=None)
+def test_pages_that_overlap_repeat_and_shuffle_their_rows_give_each_candle_once(
+    shelf_and_trial: tuple[Shelf, TrialExchange],
+    overlap: int,
+    room: list[int],
+    since: str,
+    seed: int,
+):
+    shelf, trial = shelf_and_trial
+    habits = Habits(app_at(FULL, FrozenClock(END)))
+    # A page must reach beyond what it repeats, and "exclusive" repeats one bar less.
+    habits.cap([overlap + size for size in room], _shuffled_and_repeated(seed))
+    habits.since, habits.overlap = since, overlap
+    shelf.app = habits
+    assert_frame_equal(trial.read(), FULL)
+
+
+LONG = make_candles(3_100, start=START)
+
+
+@given(
+    caps=st.lists(st.integers(250, 1000), min_size=1, max_size=5),
+    since=st.sampled_from(["inclusive", "exclusive", "flooring", "windowed"]),
+    missing=st.sets(st.integers(0, 3_099), max_size=30),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=8, deadline=None)
+def test_pages_of_up_to_a_thousand_rows_over_a_long_range_lose_nothing(
+    shelf_and_trial: tuple[Shelf, TrialExchange],
+    caps: list[int],
+    since: str,
+    missing: set[int],
+    seed: int,
+):
+    shelf, trial = shelf_and_trial
+    candles = LONG.with_row_index().filter(~pl.col("index").is_in(list(missing))).drop("index")
+    end = START + timedelta(hours=3_100)
+    habits = Habits(app_at(candles, FrozenClock(end)))
+    habits.cap(caps, _shuffled_and_repeated(seed))
+    habits.since = since
+    shelf.app = habits
+    assert_frame_equal(trial.read(START, end), candles)
+
+
+@pytest.mark.parametrize("skew_s", [-30, 30])
+def test_closed_is_by_the_clock_of_the_exchange_and_not_of_this_machine(shelf_and_trial, skew_s):
+    shelf, trial = shelf_and_trial
+    there = datetime.now(UTC) + timedelta(seconds=skew_s)
+    hour = there.replace(minute=0, second=0, microsecond=0)
+    # At the exchange it is just before or just after the hour, whatever this machine says.
+    for at, newest in ((hour - timedelta(milliseconds=1), 2), (hour, 1)):
+        candles = make_candles(60, start=hour - timedelta(hours=59))
+        shelf.app = app_at(candles, FrozenClock(at))
+        read = trial.read(hour - timedelta(hours=9), hour + timedelta(days=1))
+        assert read["open_time"][-1] == hour - timedelta(hours=newest)
 
 
 @pytest.mark.parametrize("cap", [1, 7, 700])

@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from trading_pipeline.adapters.exchanges.ccxt_client import open_exchange
 from trading_pipeline.adapters.exchanges.ccxt_rest import CcxtCandleSource
+from trading_pipeline.adapters.exchanges.request_gate import RequestGate
 from trading_pipeline.adapters.exchanges.simulated.market import ReplayMarket
 from trading_pipeline.adapters.exchanges.simulated.profile import (
     DEMO_NOW,
@@ -171,12 +172,15 @@ def addresses(tree: object) -> list[str]:
 
 @pytest.mark.parametrize("venue", ccxt.exchanges)
 def test_with_a_base_url_no_address_of_any_venue_leads_elsewhere(venue):
-    exchange = open_exchange(venue, "http://127.0.0.1:1", 1.0)
+    exchange = open_exchange(venue, "http://127.0.0.1:1", 1.0, RequestGate(venue))
     assert all(url.startswith("http://127.0.0.1:1") for url in addresses(exchange.urls["api"]))
 
 
 def test_ccxt_never_sends_anything_again_by_itself():
-    assert open_exchange("binance", None, 1.0).options["maxRetriesOnFailure"] == 0
+    assert (
+        open_exchange("binance", None, 1.0, RequestGate("binance")).options["maxRetriesOnFailure"]
+        == 0
+    )
 
 
 @pytest.mark.real_data

@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+import tempfile
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -15,12 +16,16 @@ from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.core.month import Month
 from trading_pipeline.core.timeframe import Timeframe
 from trading_pipeline_tests.builders import make_candles
+from trading_pipeline_tests.fault_matrix.lake_cells import open_lake
 
 JANUARY = month_address(
     "candles", "binance", Symbol("BTC", "USDT"), Timeframe("1h"), Month(2024, 1)
 )
 UPSERTERS = 8
 TURNS = 12
+MEETING = 200
+REVISED = [3, 50, 120, 160, 175, 198]
+ROLES = ("backfill", "refresh", "collector", "revision")
 EXIT_KILLED = 99
 EXIT_REFUSED = 3
 
@@ -34,9 +39,10 @@ _MOMENTS = {
 }
 
 
-def command(name: str, lake: Lake, argument: object) -> dict[str, object]:
-    """Return the arguments of ``subprocess`` that start a writer."""
-    arguments = [sys.executable, "-m", __spec__.name, name, str(lake.root), str(argument)]
+def command(name: str, lake: Lake | str, argument: object) -> dict[str, object]:
+    """Return the arguments of ``subprocess`` that start a writer on a lake, or on its URL."""
+    root = lake if isinstance(lake, str) else lake.root
+    arguments = [sys.executable, "-m", __spec__.name, name, str(root), str(argument)]
     return {"args": arguments, "cwd": _REPOSITORY}
 
 
@@ -56,6 +62,38 @@ def replace_for_ever(lake: Lake, start: str) -> None:
         lake.commit(JANUARY, generation(n), fingerprint=str(n))
         if n == int(start):
             print("ready", flush=True)  # noqa: T201
+
+
+def meet(lake: Lake, role: str) -> None:
+    """Write one month as one of those who meet there, as soon as a line arrives."""
+    rows = make_candles(MEETING)
+    sys.stdin.readline()
+    if role == "backfill":
+        pieces = [rows[start : start + 60] for start in range(0, MEETING, 20)]
+    elif role == "refresh":
+        pieces = [rows[start : start + 3] for start in range(0, MEETING, 2)][-30:]
+    elif role == "collector":
+        pieces = [rows[n : n + 1] for n in range(MEETING - 40, MEETING)]
+    else:
+        # Candles that the exchange revised: only this writer knows the new values.
+        pieces = [rows[n : n + 1].with_columns(volume=pl.lit(0.5)) for n in REVISED]
+    for piece in pieces:
+        others = piece if role == "revision" else piece.filter(~_is_revised(rows))
+        lake.upsert(JANUARY, others, key="open_time", fingerprint=role)
+        if role == "refresh":
+            lake.compact(JANUARY)
+
+
+def _is_revised(rows: pl.DataFrame) -> pl.Expr:
+    return pl.col("open_time").is_in(rows["open_time"].gather(REVISED).to_list())
+
+
+def met() -> pl.DataFrame:
+    """Return what a month holds after all have met there."""
+    volume = make_candles(MEETING)["volume"].to_list()
+    for n in REVISED:
+        volume[n] = 0.5
+    return make_candles(MEETING).with_columns(volume=pl.Series(volume))
 
 
 def upsert_rows(lake: Lake, worker: str) -> None:
@@ -112,13 +150,35 @@ def fill_disk_at_the_manifest(lake: Lake, limit: str) -> None:
     lake.commit(JANUARY, make_candles(2), fingerprint="new", notes=notes)
 
 
+def fill_disk_at_an_appended_part(lake: Lake, limit: str) -> None:
+    """Append rows whose part is larger than a file may be."""
+    rows = make_candles(900)
+    _limit_files(int(limit))
+    lake.upsert(JANUARY, rows, key="open_time", fingerprint="new")
+
+
+def fill_disk_at_the_compaction(lake: Lake, limit: str) -> None:
+    """Compact into a part that is larger than a file may be."""
+    _limit_files(int(limit))
+    lake.compact(JANUARY)
+
+
+def read_on_a_full_disk(lake: Lake, limit: str) -> None:
+    """Read a part whose copy is larger than a file may be."""
+    _limit_files(int(limit))
+    lake.read(JANUARY)
+
+
 def _limit_files(n_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
 
 
 if __name__ == "__main__":
     try:
-        globals()[sys.argv[1]](Lake(Path(sys.argv[2])), sys.argv[3])
+        # Each process with a cache of its own, as on a machine of its own.
+        with tempfile.TemporaryDirectory() as cache:
+            lake = open_lake(sys.argv[2], Path(cache))
+            globals()[sys.argv[1]](lake, sys.argv[3])
     except StorageError as error:
         print(error)  # noqa: T201
         sys.exit(EXIT_REFUSED)

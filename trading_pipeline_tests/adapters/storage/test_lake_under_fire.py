@@ -4,7 +4,7 @@ import random
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -14,12 +14,15 @@ from trading_pipeline_tests.adapters.storage.lake_writers import (
     EXIT_KILLED,
     EXIT_REFUSED,
     JANUARY,
+    ROLES,
     TURNS,
     UPSERTERS,
     command,
     generation,
+    met,
 )
 from trading_pipeline_tests.builders import make_candles
+from trading_pipeline_tests.fault_matrix.lake_cells import open_lake
 
 
 @pytest.fixture
@@ -53,13 +56,13 @@ def test_a_writer_killed_at_any_moment_leaves_one_whole_generation(lake):
     lake.commit(JANUARY, generation(0), fingerprint="0")
     draw = random.Random(7)
     last = 0
-    for _ in range(20):
+    for _ in range(8):
         with _replacing(lake, last + 1):
             time.sleep(draw.uniform(0.0, 0.08))
         now = _assert_one_whole_generation(lake)
         assert now > last
         last = now
-    assert last > 20, "every writer was killed before its second generation"
+    assert last > 8, "every writer was killed before its second generation"
     lake.sweep()
     manifest = lake.manifest(JANUARY)
     assert manifest is not None
@@ -112,10 +115,42 @@ def test_a_full_disk_leaves_the_old_generation_and_says_what_to_do(lake, writer,
     assert lake.read(JANUARY).equals(make_candles(5))
 
 
-def test_eight_processes_that_upsert_one_partition_lose_nothing(lake):
+@pytest.mark.parametrize(
+    ("writer", "limit"),
+    [("fill_disk_at_an_appended_part", 3_000), ("fill_disk_at_the_compaction", 4_000)],
+)
+def test_a_full_disk_leaves_appended_parts_as_they_are(lake, writer, limit):
+    rows = make_candles(750)
+    lake.commit(JANUARY, rows[:-2], fingerprint="old")
+    before = lake.upsert(JANUARY, rows[-2:], key="open_time", fingerprint="old")
+    assert len(before.parts) == 2
+    done = subprocess.run(
+        **command(writer, lake, limit), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == EXIT_REFUSED, done.stderr
+    assert "parquet could not be written (File too large)" in done.stdout
+    assert lake.manifest(JANUARY) == before
+    assert lake.read(JANUARY).equals(rows)
+    assert lake.sweep() == 0
+
+
+def test_a_full_disk_at_the_copy_of_a_part_of_s3_is_reported(s3_url, tmp_path):
+    open_lake(s3_url, tmp_path).commit(JANUARY, make_candles(900), fingerprint="old")
+    done = subprocess.run(
+        **command("read_on_a_full_disk", s3_url, 2_000),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == EXIT_REFUSED, done.stderr
+    assert "parquet could not be written (File too large)" in done.stdout
+
+
+def _run_together(name: str, root: Lake | str, arguments: Sequence[object]) -> None:
     writers = [
-        subprocess.Popen(**command("upsert_rows", lake, worker), stdin=subprocess.PIPE)
-        for worker in range(UPSERTERS)
+        subprocess.Popen(**command(name, root, argument), stdin=subprocess.PIPE)
+        for argument in arguments
     ]
     for writer in writers:
         assert writer.stdin is not None
@@ -124,11 +159,32 @@ def test_eight_processes_that_upsert_one_partition_lose_nothing(lake):
     for writer in writers:
         writer.communicate(timeout=120)
         assert writer.returncode == 0
+
+
+def test_eight_processes_that_upsert_one_partition_lose_nothing(lake):
+    _run_together("upsert_rows", lake, range(UPSERTERS))
     n_rows = UPSERTERS * TURNS
     assert lake.read(JANUARY).equals(make_candles(n_rows))
     manifest = lake.manifest(JANUARY)
     assert manifest is not None
     assert (manifest.generation, manifest.n_rows) == (n_rows, n_rows)
+
+
+def test_eight_machines_that_upsert_one_partition_in_s3_lose_nothing(s3_url, tmp_path):
+    _run_together("upsert_rows", s3_url, range(UPSERTERS))
+    n_rows = UPSERTERS * TURNS
+    lake = open_lake(s3_url, tmp_path)
+    assert lake.read(JANUARY).equals(make_candles(n_rows))
+    manifest = lake.manifest(JANUARY)
+    assert manifest is not None
+    assert (manifest.generation, manifest.n_rows) == (n_rows, n_rows)
+
+
+@pytest.mark.parametrize("store", ["local", "s3"])
+def test_refresh_collector_backfill_and_revisions_meet_on_one_month(store, s3_url, tmp_path):
+    root = s3_url if store == "s3" else str(tmp_path / "lake")
+    _run_together("meet", root, ROLES)
+    assert open_lake(root, tmp_path / "cache").read(JANUARY).equals(met())
 
 
 def test_threads_of_one_process_lose_nothing_either(lake):

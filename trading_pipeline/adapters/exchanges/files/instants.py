@@ -79,7 +79,13 @@ def _from_datetimes(values: pl.Series, kind: pl.Datetime) -> pl.Series:
     return scaled.cast(OPEN_TIME_TYPE)
 
 
+_UNITS_US = ((10**8, 10**11, 1_000_000), (10**11, 10**14, 1000), (10**14, 10**17, 1))
+"""Sizes of plain integers in seconds, milli- and microseconds, and their length in microseconds."""
+
+
 def _from_numbers(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.Int64 and (unit := _common_unit_us(values)) is not None:
+        return (values * unit).cast(OPEN_TIME_TYPE)
     number = pl.col("v")
     if values.dtype.is_float():
         number = pl.when(number.is_finite()).then(number)
@@ -97,6 +103,14 @@ def _from_numbers(values: pl.Series) -> pl.Series:
     wide = values.cast(pl.Float64 if values.dtype.is_float() else pl.Int128, strict=False)
     whole = wide.to_frame("v").select(us.round().cast(pl.Int64, strict=False)).to_series()
     return whole.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def _common_unit_us(values: pl.Series) -> int | None:
+    """Return the unit of all numbers in microseconds; None if they differ or none is known."""
+    low, high = values.min(), values.max()
+    if not isinstance(low, int) or not isinstance(high, int):
+        return None
+    return next((unit for least, most, unit in _UNITS_US if least <= low and high < most), None)
 
 
 def _from_text(values: pl.Series) -> pl.Series:

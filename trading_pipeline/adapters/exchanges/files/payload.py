@@ -55,26 +55,33 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def unpack(name: str, content: bytes) -> tuple[Payload, ...]:
+def unpack(name: str, content: bytes, *, largest: int = MAX_UNPACKED_BYTES) -> tuple[Payload, ...]:
     """Return the tables inside ``content``: itself, or the members of a gz, zip or tar.gz.
 
     Recognised by the first bytes, not by the name. Folders, hidden members, checksums and
     read-me files are left out.
 
+    Parameters
+    ----------
+    name : str
+    content : bytes
+    largest : int
+        Bytes to which it may unpack; what claims more is not unpacked at all.
+
     Raises
     ------
     CandleFileError
-        If the archive is damaged, encrypted, empty or larger than ``MAX_UNPACKED_BYTES``.
+        If the archive is damaged, encrypted, empty or larger than ``largest``.
     """
     try:
         if content.startswith(b"\x1f\x8b"):
-            content = _gunzip(content)
+            content = _gunzip(content, largest)
             name = name.removesuffix(".gz")
             if content[257:262] != b"ustar":
                 return (Payload(name, content),)
             members = tuple(_tar_members(content))
         elif content.startswith(b"PK\x03\x04"):
-            members = tuple(_zip_members(content))
+            members = tuple(_zip_members(content, largest))
         else:
             return (Payload(name, content),)
     # zipfile raises RuntimeError for encrypted and NotImplementedError for exotic members.
@@ -89,10 +96,10 @@ def unpack(name: str, content: bytes) -> tuple[Payload, ...]:
     return members
 
 
-def _gunzip(content: bytes) -> bytes:
+def _gunzip(content: bytes, largest: int) -> bytes:
     with gzip.open(io.BytesIO(content)) as stream:
-        unpacked = stream.read(MAX_UNPACKED_BYTES + 1)
-    _check_size(len(unpacked))
+        unpacked = stream.read(largest + 1)
+    _check_size(len(unpacked), largest)
     return unpacked
 
 
@@ -104,10 +111,10 @@ def _tar_members(content: bytes) -> Iterator[Payload]:
                 yield Payload(member.name, stream.read())
 
 
-def _zip_members(content: bytes) -> Iterator[Payload]:
+def _zip_members(content: bytes, largest: int) -> Iterator[Payload]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
-        _check_size(sum(info.file_size for info in members))
+        _check_size(sum(info.file_size for info in members), largest)
         for info in sorted(members, key=lambda info: info.filename):
             if _is_table(info.filename):
                 yield Payload(info.filename, archive.read(info))
@@ -119,8 +126,8 @@ def _is_table(member: str) -> bool:
     return not is_hidden and path.suffix.lower() not in _IGNORED_SUFFIXES
 
 
-def _check_size(n_bytes: int) -> None:
-    if n_bytes > MAX_UNPACKED_BYTES:
+def _check_size(n_bytes: int, largest: int) -> None:
+    if n_bytes > largest:
         raise CandleFileError(
-            f"the archive unpacks to more than {MAX_UNPACKED_BYTES / 1024**3:g} GiB; split it"
+            f"the archive unpacks to more than {largest / 1024**3:.3g} GiB; split it"
         )

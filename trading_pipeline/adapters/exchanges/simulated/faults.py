@@ -5,9 +5,12 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_Headers: TypeAlias = list[tuple[bytes, bytes]]
+_OF_THE_BODY = {b"content-type", b"content-length"}
 _HTML = b"<!DOCTYPE html><html><body><h1>We'll be back soon</h1></body></html>"
 
 
@@ -28,6 +31,8 @@ class Fault:
         Value of the header ``Retry-After``.
     delay_s : float
         Seconds before anything is sent.
+    cut : bool
+        Whether the connection ends in the middle of the body.
     """
 
     status: int = 200
@@ -36,6 +41,7 @@ class Fault:
     content_type: str = "application/json"
     retry_after: str | None = None
     delay_s: float = 0.0
+    cut: bool = False
 
 
 def html(status: int = 200) -> Fault:
@@ -67,6 +73,16 @@ def failing(status: int = 503, code: int = -1008) -> Fault:
 def hanging(seconds: float) -> Fault:
     """Return the true answer late."""
     return Fault(delay_s=seconds, rewrite=lambda body: body)
+
+
+def cut_off() -> Fault:
+    """Return the first half of the true answer, and then end the connection."""
+    return Fault(rewrite=lambda body: body, cut=True)
+
+
+def wrong_checksum() -> Fault:
+    """Return another SHA-256 than the true one, in a file of the archive that holds one."""
+    return Fault(rewrite=lambda body: b"0" * 64 + body[64:], content_type="text/plain")
 
 
 @dataclass
@@ -131,27 +147,39 @@ class FaultyExchange:
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         body = fault.body
+        kept: _Headers = []
         if body is None:
-            body = await self._true_body(scope, receive)
+            body, kept = await self._true_answer(scope, receive)
             body = fault.rewrite(body) if fault.rewrite else body
-        await _send(send, fault, body)
+        await _send(send, fault, body, kept)
 
-    async def _true_body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _true_answer(self, scope: Scope, receive: Receive) -> tuple[bytes, _Headers]:
+        """Return the true body, and the headers that a changed answer keeps."""
         parts: list[bytes] = []
+        headers: _Headers = []
 
         async def keep(message: Message) -> None:
             parts.append(message.get("body", b""))
+            headers.extend(message.get("headers", ()))
 
         await self._app(scope, receive, keep)
-        return b"".join(parts)
+        kept = [(name, value) for name, value in headers if name not in _OF_THE_BODY]
+        return b"".join(parts), kept
 
 
-async def _send(send: Send, fault: Fault, body: bytes) -> None:
+async def _send(send: Send, fault: Fault, body: bytes, kept: _Headers) -> None:
     headers = [
+        *kept,
         (b"content-type", fault.content_type.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
     if fault.retry_after is not None:
         headers.append((b"retry-after", fault.retry_after.encode()))
     await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+    if fault.cut:
+        await send(
+            {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+        )
+        # The server ends a connection whose application gives up in the middle of an answer.
+        return
     await send({"type": "http.response.body", "body": body})

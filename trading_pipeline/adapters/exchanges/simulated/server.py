@@ -9,18 +9,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 
 import polars as pl
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trading_pipeline.adapters.exchanges.simulated.api_errors import ApiError, answer_api_error
 from trading_pipeline.adapters.exchanges.simulated.market import Market
 from trading_pipeline.adapters.exchanges.simulated.parameters import Parameters
+from trading_pipeline.adapters.exchanges.simulated.trades import aggregate_trades
 from trading_pipeline.adapters.exchanges.simulated.wire import (
     klines,
     number,
@@ -44,26 +46,33 @@ _DEPTH_WEIGHTS = ((100, 5), (500, 25), (1_000, 50), (5_000, 250))
 
 @dataclass
 class WeightMeter:
-    """Request weight used in the running minute of the machine's monotonic clock.
+    """Request weight used in the running minute of the machine's clock.
 
     Parameters
     ----------
     limit : int or None
         Weight per minute above which requests get 429; None never refuses.
+    window_s : float
+        Length of that minute in seconds; shorter for tests.
     """
 
     limit: int | None = None
+    window_s: float = 60.0
     used: int = 0
-    _minute: float = field(default_factory=time.monotonic)
+    refused: int = 0
+    _minute: float = field(default=0.0)
 
     def add(self, weight: int) -> None:
         """Count ``weight``; raise -1003 above the limit."""
-        elapsed = time.monotonic() - self._minute
-        if elapsed >= 60:
-            self._minute, self.used, elapsed = time.monotonic(), 0, 0.0
+        now = time.time()
+        minute = now - now % self.window_s
+        if minute != self._minute:
+            self._minute, self.used = minute, 0
         self.used += weight
         if self.limit is not None and self.used > self.limit:
-            raise ApiError.too_many_requests(self.limit, max(int(60 - elapsed) + 1, 1))
+            self.refused += 1
+            rest = self.window_s - (now - minute)
+            raise ApiError.too_many_requests(self.limit, max(int(rest) + 1, 1))
 
 
 @dataclass
@@ -110,7 +119,8 @@ def exchange_app(
     clock: Clock,
     *,
     weight_limit: int | None = None,
-    more_routes: Sequence[Route] = (),
+    weight_window_s: float = 60.0,
+    more_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the exchange as an ASGI application.
 
@@ -122,7 +132,9 @@ def exchange_app(
         The exchange's time: what it answers on ``/time``, and up to when it shows candles.
     weight_limit : int, optional
         Request weight per minute above which it answers 429; without it, never.
-    more_routes : Sequence of Route
+    weight_window_s : float
+        Length of that minute; shorter for tests.
+    more_routes : Sequence of BaseRoute
         Further endpoints; their handlers find the :class:`Exchange` in ``app.state.exchange``.
 
     Raises
@@ -138,7 +150,7 @@ def exchange_app(
         exception_handlers={ApiError: answer_api_error, 404: _unknown_path, 405: _unknown_path},
         middleware=[Middleware(_WeightHeader)],
     )
-    app.state.exchange = Exchange(market, clock, WeightMeter(weight_limit), listed)
+    app.state.exchange = Exchange(market, clock, WeightMeter(weight_limit, weight_window_s), listed)
     return app
 
 
@@ -150,6 +162,7 @@ def market_data_routes() -> list[Route]:
         _route("exchangeInfo", _exchange_info, 20),
         _route("klines", _klines, 2),
         _route("uiKlines", _klines, 2),
+        _route("aggTrades", _aggregate_trades, 4),
         _route("depth", _depth, _depth_weight),
         _route("ticker/24hr", _ticker_24h, _by_symbol(2, 80)),
         _route("ticker/price", _ticker_price, _by_symbol(2, 4)),
@@ -195,7 +208,11 @@ class _WeightHeader:
         async def send_with_weight(message: Message) -> None:
             if message["type"] == "http.response.start":
                 used = str(scope["app"].state.exchange.meter.used).encode()
-                headers = [(b"x-mbx-used-weight", used), (b"x-mbx-used-weight-1m", used)]
+                headers = [
+                    (b"x-mbx-used-weight", used),
+                    (b"x-mbx-used-weight-1m", used),
+                    (b"date", formatdate(usegmt=True).encode()),
+                ]
                 message["headers"] = [*message["headers"], *headers]
             await send(message)
 
@@ -246,6 +263,25 @@ def _klines(exchange: Exchange, parameters: Parameters) -> list[list[int | str]]
         now=exchange.clock.now(),
     )
     return klines(candles, timeframe)
+
+
+def _aggregate_trades(exchange: Exchange, parameters: Parameters) -> list[dict[str, object]]:
+    """Return the first trades from ``startTime`` on, or the newest; both bounds are inclusive."""
+    instrument = parameters.instrument()
+    timeframe, limit = exchange.base_timeframe(instrument), parameters.limit(500, _MAX_KLINES)
+    start, end = parameters.integer("startTime"), parameters.integer("endTime")
+    candles = exchange.market.window(
+        instrument.symbol,
+        timeframe,
+        # A trade may lie in a candle that opened before the range.
+        start_ms=None if start is None else start - timeframe.milliseconds,
+        end_ms=end,
+        limit=limit,
+        now=exchange.clock.now(),
+    )
+    last = exchange.now_ms if end is None else min(end, exchange.now_ms)
+    trades = aggregate_trades(instrument, timeframe, candles, start or 0, last)
+    return trades[-limit:] if start is None else trades[:limit]
 
 
 def _depth(exchange: Exchange, parameters: Parameters) -> dict[str, object]:

@@ -16,18 +16,27 @@ _STOP_TIMEOUT_S = 10.0
 
 
 @contextmanager
-def serve_in_background(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve ``app`` from a daemon thread on a free port; yield its base URL.
+def serve_in_background(
+    app: ASGIApp, host: str = "127.0.0.1", *, port: int = 0, websockets: bool = False
+) -> Iterator[str]:
+    """Serve ``app`` from a daemon thread; yield its base URL.
 
     The server answers when the context is entered, and has ended when it is left.
+
+    Parameters
+    ----------
+    port : int
+        0 takes a free one.
+    websockets : bool
+        Whether the application has websockets.
 
     Raises
     ------
     ConfigError
         If the host cannot be bound or the server does not start within 10 s.
     """
-    listener = _bind(host, 0)
-    server = uvicorn.Server(_configuration(app))
+    listener = _bind(host, port)
+    server = uvicorn.Server(_configuration(app, websockets=websockets))
     thread = threading.Thread(
         target=server.run, args=([listener],), name="simulated-exchange", daemon=True
     )
@@ -41,13 +50,17 @@ def serve_in_background(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[str]:
         listener.close()
 
 
-def serve_forever(app: ASGIApp, host: str = "127.0.0.1", port: int = 8900) -> None:
+def serve_forever(
+    app: ASGIApp, host: str = "127.0.0.1", port: int = 8900, *, websockets: bool = False
+) -> None:
     """Serve ``app`` until interrupted (Ctrl-C, SIGTERM).
 
     Parameters
     ----------
     port : int
         0 takes a free one.
+    websockets : bool
+        Whether the application has websockets.
 
     Raises
     ------
@@ -56,7 +69,7 @@ def serve_forever(app: ASGIApp, host: str = "127.0.0.1", port: int = 8900) -> No
     """
     listener = _bind(host, port)
     try:
-        uvicorn.Server(_configuration(app)).run([listener])
+        uvicorn.Server(_configuration(app, websockets=websockets)).run([listener])
     finally:
         listener.close()
 
@@ -84,18 +97,19 @@ def _base_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _configuration(app: ASGIApp) -> uvicorn.Config:
-    # No websocket and no lifespan: the application has neither, and the automatic choice would
-    # import what happens to be installed.
+def _configuration(app: ASGIApp, *, websockets: bool) -> uvicorn.Config:
+    # Named, because the automatic choice would import what happens to be installed.
     return uvicorn.Config(
         app,
         loop="asyncio",
         http="h11",
-        ws="none",
+        ws="websockets-sansio" if websockets else "none",
         lifespan="off",
         log_level="warning",
         log_config=None,
         access_log=False,
+        # An application says itself what time it is there.
+        date_header=False,
         timeout_graceful_shutdown=2,
     )
 

@@ -1,0 +1,1 @@
+"""Streams and live updates: in Redis, or embedded in SQLite files."""

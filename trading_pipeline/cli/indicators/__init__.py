@@ -1,0 +1,1 @@
+"""``trading indicators``: the catalogue, and its values on stored candles."""

@@ -1,0 +1,1 @@
+"""Smart-money features, with a picture of each month."""

@@ -1,0 +1,1 @@
+"""Candlestick patterns: those that traders name, with the definitions of TA-Lib."""

@@ -1,0 +1,1 @@
+"""Smart-money concepts, causal and incremental: swings, structure, blocks, gaps, liquidity."""
