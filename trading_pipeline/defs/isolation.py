@@ -25,6 +25,7 @@ from trading_pipeline.core.errors import (
 )
 from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.defs.partitions import Cell
+from trading_pipeline.defs.walk import CANDLE_STAGES
 
 STOPS_EVERYTHING = (
     ConfigError,
@@ -38,7 +39,6 @@ STOPS_EVERYTHING = (
 # A venue that answers garbage for so many months in a row is not asked for the rest of a range.
 _MOST_IN_A_ROW = 3
 _NAMED = 10
-_CANDLE_STAGES = ("fetch", "validate", "resample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class WalkFailures:
         Candles of the good months of a symbol are still validated when others failed.
         """
         failed = {name for name, _ in (*self._found, *self._faults)}
-        return stage in _CANDLE_STAGES or symbol not in failed
+        return stage in CANDLE_STAGES or symbol not in failed
 
     @contextmanager
     def isolated(self, symbol: Symbol | None) -> Iterator[None]:

@@ -82,6 +82,10 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+CANDLE_STAGES = ("fetch", "validate", "resample")
+"""Names of the stages that make candles, in order; the rest of the walk reads them."""
+
+
 def stage(name: str) -> Stage:
     """Return the stage called ``name``.
 

@@ -97,8 +97,8 @@ def quality_pages(report: BacktestReport) -> list[Any]:
     quality = report.quality
     lead = (
         "A bar is missing where the venue has no candle. Explained: a listed halt, a venue silent "
-        "in every symbol, or a second source that agrees. Unexplained gaps block the rows that "
-        "they reach; nothing is filled in."
+        "in every symbol, no trade, or a second source that agrees. Unexplained gaps block the "
+        "rows that they reach; only another record of the same venue fills a hole."
     )
     figures = [
         Tile("Bars expected", count(quality.expected), "in the period"),

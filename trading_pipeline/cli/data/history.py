@@ -14,8 +14,6 @@ from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.core.month import Month
 from trading_pipeline.core.timeframe import Timeframe
 
-_CANDLE_STAGES = ("fetch", "validate", "resample")
-
 
 @click.command("history")
 @click.option("--symbol", "symbols", type=SYMBOL, multiple=True, help="Only this symbol.")
@@ -55,11 +53,11 @@ def walk_candles(
 ) -> None:
     """Fetch and validate months of the profile's symbols (default: all), with progress."""
     from trading_pipeline.cli.session import open_session
-    from trading_pipeline.defs.walk import stage
+    from trading_pipeline.defs.walk import CANDLE_STAGES, stage
 
     with open_session(settings) as session:
         session.walk(
-            [stage(name) for name in _CANDLE_STAGES],
+            [stage(name) for name in CANDLE_STAGES],
             first=first,
             last=last,
             symbols=symbols or None,

@@ -14,7 +14,6 @@ from trading_pipeline.config import Settings
 from trading_pipeline.core.instrument import Symbol
 from trading_pipeline.core.month import Month
 
-_STAGES = ("fetch", "validate", "resample")
 _COUNTS = ("missing", "explained", "unexplained", "repaired", "revised", "quarantined")
 
 
@@ -37,14 +36,14 @@ def repair(
     as a revision, with both values.
     """
     from trading_pipeline.cli.session import open_session
-    from trading_pipeline.defs.walk import fetch_again, stage
+    from trading_pipeline.defs.walk import CANDLE_STAGES, fetch_again, stage
 
     settings, end = context.settings, last or first
     chosen = chosen_symbols(settings, symbols)
     before = _totals(settings, chosen, first, end)
     with open_session(settings) as session:
         session.walk(
-            [stage(name) for name in _STAGES],
+            [stage(name) for name in CANDLE_STAGES],
             first=first,
             last=end,
             symbols=chosen,
